@@ -1,0 +1,67 @@
+/**
+ * What an operator may ask of the management server, and the event stream it may follow.
+ * @module
+ */
+import { z } from "zod";
+import { guestDefinition } from "./definition.ts";
+import { hostId, operationId, text, vmId } from "./ids.ts";
+
+export const mode = z.enum(["shadow", "act"]);
+export type Mode = z.infer<typeof mode>;
+
+/** One request; the answer is a `response` with the same id. */
+export const request = z.strictObject({
+  type: z.literal("request"),
+  operationId,
+  ask: z.discriminatedUnion("method", [
+    z.strictObject({ method: z.literal("status") }),
+    z.strictObject({ method: z.literal("events"), after: z.int().min(0), follow: z.boolean() }),
+    z.strictObject({ method: z.literal("mode"), mode: mode.optional() }),
+    z.strictObject({ method: z.literal("disarm"), disarmed: z.boolean() }),
+    z.strictObject({ method: z.literal("cordon"), hostId, cordoned: z.boolean() }),
+    z.strictObject({
+      method: z.literal("evacuate"),
+      hostId,
+      dryRun: z.boolean(),
+      /** Restrict to these; an empty list means none, never all. */
+      vmIds: z.array(vmId).max(1_000).optional(),
+      target: hostId.optional(),
+      pauseMsMax: z.int().positive().optional(),
+    }),
+    z.strictObject({ method: z.literal("cancel"), hostId }),
+    z.strictObject({ method: z.literal("vm-run"), hostId, definition: guestDefinition }),
+    z.strictObject({ method: z.literal("vm-stop"), vmId }),
+    z.strictObject({ method: z.literal("vm-console"), vmId, offset: z.int() }),
+  ]),
+});
+export type Request = z.infer<typeof request>;
+export type Ask = Request["ask"];
+
+export const response = z.strictObject({
+  type: z.literal("response"),
+  operationId,
+  ok: z.boolean(),
+  code: z.string().max(32).optional(),
+  reason: text.optional(),
+  /** Shape by method: docs/protocol.md. */
+  result: z.json().optional(),
+});
+export type Response = z.infer<typeof response>;
+
+/** One line of the time line: a message between programs, or something that happened. */
+export const event = z.strictObject({
+  type: z.literal("event"),
+  /** Grows by one; ask for what came after it. */
+  id: z.int().positive(),
+  wallTime: z.string().max(32),
+  /** Milliseconds of the management server's monotonic clock since it started. */
+  atMs: z.number().nonnegative(),
+  message: z.string().max(64),
+  from: z.string().max(80),
+  to: z.string().max(80),
+  causedBy: z.string().max(80).optional(),
+  subject: z.string().max(80).optional(),
+  text: text.optional(),
+  detail: z.json().optional(),
+});
+export type Event = z.infer<typeof event>;
