@@ -1,0 +1,23 @@
+// The WASM core: what the host calls, and where it finds the regions. See layout.ts.
+
+export { decodeBlocks, encodeBlocks } from "./blocks";
+export { compare } from "./compare";
+export { compress } from "./compress";
+export { decompress } from "./decompress";
+export {
+  BITMAP_BYTES,
+  BLOCK_BYTES,
+  bitmap,
+  changed,
+  encoded,
+  PAGE_BYTES,
+  PAIRS_MAX,
+  pairs,
+  staged,
+  WINDOW_PAGES,
+  window,
+  zero,
+} from "./layout";
+export { copyPages, gatherPages } from "./pages";
+export { runs } from "./runs";
+export { zeroPages } from "./zero";

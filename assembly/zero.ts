@@ -1,0 +1,33 @@
+// Which pages hold nothing but zeros.
+
+import { PAGE_BYTES } from "./layout";
+
+/**
+ * Looks at those of the `count` pages at `pages` whose bit is set at `selected`, fills the bitmap
+ * at `out` (whole bytes; bits past `count` are clear) and returns how many of them are zero.
+ */
+export function zeroPages(pages: usize, selected: usize, count: u32, out: usize): u32 {
+  memory.fill(out, 0, (count + 7) >> 3);
+  let total: u32 = 0;
+  for (let page: u32 = 0; page < count; page++) {
+    const bit = (<u32>1) << (page & 7);
+    if ((<u32>load<u8>(selected + (page >> 3)) & bit) === 0) continue;
+    if (!empty(pages + page * PAGE_BYTES)) continue;
+    const byte = out + (page >> 3);
+    store<u8>(byte, <u8>(<u32>load<u8>(byte) | bit));
+    total++;
+  }
+  return total;
+}
+
+/** Whether a page is all zero: 128 bytes a step, out at the first step that is not. */
+function empty(page: usize): bool {
+  for (const end = page + PAGE_BYTES; page < end; page += 128) {
+    const a = v128.or(v128.load(page, 0), v128.load(page, 16));
+    const b = v128.or(v128.load(page, 32), v128.load(page, 48));
+    const c = v128.or(v128.load(page, 64), v128.load(page, 80));
+    const d = v128.or(v128.load(page, 96), v128.load(page, 112));
+    if (v128.any_true(v128.or(v128.or(a, b), v128.or(c, d)))) return false;
+  }
+  return true;
+}
