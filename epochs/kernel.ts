@@ -1,0 +1,216 @@
+/**
+ * The one typed wrapper over the WASM core (assembly/index.ts).
+ *
+ * A kernel owns one linear memory: a window of guest pages, scratch for encoding and decoding, and
+ * behind them a shadow of up to 512 MiB. Compile the module once, make a kernel for each owner: it
+ * is not re-entrant. Every view that a method returns is valid until the next call.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { SystemError } from "../protocol/error.ts";
+
+export const PAGE_BYTES = 4096;
+export const WINDOW_PAGES = 256;
+export const WINDOW_BYTES = WINDOW_PAGES * PAGE_BYTES;
+/** The unit of compression. */
+export const BLOCK_BYTES = 64 * 1024;
+/** The most shadow that one kernel holds: far enough below the 4 GiB of a WASM memory. */
+export const SHADOW_BYTES_MAX = 512 * 1024 * 1024;
+/** The longest bitmap that `runs` takes: 16 GiB of pages. */
+export const BITMAP_BYTES_MAX = 512 * 1024;
+/** A window of blocks that are all stored as they are, each behind its length. */
+export const ENCODED_BYTES_MAX = WINDOW_BYTES + (WINDOW_BYTES / BLOCK_BYTES) * 4;
+
+const WASM = new URL("../assembly/build/release.wasm", import.meta.url);
+/** The unit of WASM memory. */
+const MEMORY_PAGE_BYTES = 64 * 1024;
+
+/** Neighbours in a bitmap. */
+export interface Run {
+  readonly start: number;
+  readonly length: number;
+}
+
+/** The exports of assembly/index.ts, as raw as WebAssembly gives them. */
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  readonly PAIRS_MAX: WebAssembly.Global<"i32">;
+  readonly window: WebAssembly.Global<"i32">;
+  readonly staged: WebAssembly.Global<"i32">;
+  readonly encoded: WebAssembly.Global<"i32">;
+  readonly changed: WebAssembly.Global<"i32">;
+  readonly zero: WebAssembly.Global<"i32">;
+  readonly bitmap: WebAssembly.Global<"i32">;
+  readonly pairs: WebAssembly.Global<"i32">;
+  compare(current: number, shadow: number, count: number, out: number): number;
+  zeroPages(pages: number, selected: number, count: number, out: number): number;
+  copyPages(from: number, selected: number, count: number, to: number): void;
+  gatherPages(from: number, selected: number, excepted: number, count: number, to: number): number;
+  runs(bitmap: number, bits: number, from: number, gap: number, out: number, max: number): number;
+  compress(source: number, length: number, target: number): number;
+  decompress(source: number, length: number, target: number, targetLength: number): number;
+  encodeBlocks(length: number): number;
+  decodeBlocks(length: number, rawLength: number): number;
+}
+
+/** Compiles the WASM core, once a process. `npm run build` makes the file. */
+export function loadKernelModule(path: string | URL = WASM): WebAssembly.Module {
+  try {
+    return new WebAssembly.Module(readFileSync(path));
+  } catch (cause) {
+    throw new SystemError("FILE_FAILED", `Cannot load the WASM core from ${path}`, { cause });
+  }
+}
+
+/** See the head of this file. `shadowBytes` (a multiple of 4096, or 0) is reserved at once. */
+export class Kernel {
+  readonly shadowBytes: number;
+  /** The guest's pages as they are now: read into it, then call `compare` or `selectAll`. */
+  readonly window: Uint8Array;
+  /** After `compare` or `selectAll`: one bit a page of the window, least significant first. */
+  readonly changed: Uint8Array;
+  /** After `zeroPages`: which of the changed pages are all zero. */
+  readonly zero: Uint8Array;
+  private readonly exports: Exports;
+  private readonly memory: Uint8Array;
+  private readonly shadow: number;
+  private readonly pairs: Uint32Array;
+
+  constructor(module: WebAssembly.Module, shadowBytes = 0) {
+    assert(shadowBytes >= 0 && shadowBytes <= SHADOW_BYTES_MAX, `shadow of ${shadowBytes} bytes`);
+    assert(shadowBytes % PAGE_BYTES === 0, `shadow of ${shadowBytes} bytes: no whole pages`);
+    this.exports = new WebAssembly.Instance(module).exports as unknown as Exports;
+    this.shadowBytes = shadowBytes;
+    this.shadow = grow(this.exports.memory, shadowBytes);
+    const { memory, window, changed, zero, pairs, PAIRS_MAX } = this.exports;
+    this.memory = new Uint8Array(memory.buffer);
+    this.window = this.view(window, WINDOW_BYTES);
+    this.changed = this.view(changed, WINDOW_PAGES / 8);
+    this.zero = this.view(zero, WINDOW_PAGES / 8);
+    this.pairs = new Uint32Array(memory.buffer, pairs.value, PAIRS_MAX.value * 2);
+  }
+
+  /** How many of the window's first `pages` differ from the shadow at `offset` (bytes). */
+  compare(offset: number, pages: number): number {
+    const { compare, window, changed } = this.exports;
+    return compare(window.value, this.shadowAt(offset, pages), pages, changed.value);
+  }
+
+  /** Marks the window's first `pages` as changed, whatever the shadow holds. */
+  selectAll(pages: number): void {
+    assert(pages > 0 && pages <= WINDOW_PAGES, `window of ${pages} pages`);
+    this.changed.fill(0);
+    this.changed.fill(0xff, 0, pages >> 3);
+    if (pages % 8 !== 0) this.changed[pages >> 3] = (1 << (pages % 8)) - 1;
+  }
+
+  /** How many of the changed pages are all zero; `zero` says which. */
+  zeroPages(pages: number): number {
+    assert(pages > 0 && pages <= WINDOW_PAGES, `window of ${pages} pages`);
+    const { zeroPages, window, changed, zero } = this.exports;
+    return zeroPages(window.value, changed.value, pages, zero.value);
+  }
+
+  /** Packs the changed pages that are not zero for `encodeStaged`; the view holds them. */
+  gather(pages: number): Uint8Array {
+    assert(pages > 0 && pages <= WINDOW_PAGES, `window of ${pages} pages`);
+    const { gatherPages, window, changed, zero, staged } = this.exports;
+    const target = staged.value;
+    const length = gatherPages(window.value, changed.value, zero.value, pages, target);
+    return this.view(staged, length);
+  }
+
+  /** Copies the changed pages of the window into the shadow at `offset` (bytes). */
+  updateShadow(offset: number, pages: number): void {
+    const { copyPages, window, changed } = this.exports;
+    copyPages(window.value, changed.value, pages, this.shadowAt(offset, pages));
+  }
+
+  /** The runs among the first `bits` of a bitmap; at most `gap` clear bits are swallowed. */
+  runs(bitmap: Uint8Array, bits: number, gap = 0): Run[] {
+    assert(bits <= bitmap.length * 8 && bitmap.length <= BITMAP_BYTES_MAX, `${bits} bits`);
+    const { exports } = this;
+    this.memory.set(bitmap, exports.bitmap.value);
+    const max = exports.PAIRS_MAX.value;
+    const found: Run[] = [];
+    for (let from = 0, count = max; count === max; ) {
+      count = exports.runs(exports.bitmap.value, bits, from, gap, exports.pairs.value, max);
+      for (let pair = 0; pair < count; pair++) {
+        const start = this.pairs[pair * 2]!;
+        const length = this.pairs[pair * 2 + 1]!;
+        found.push({ start, length });
+        from = start + length;
+      }
+    }
+    return found;
+  }
+
+  /** Puts bytes (at most 1 MiB) where `encodeStaged` takes them. */
+  stage(bytes: Uint8Array): void {
+    assert(bytes.length <= WINDOW_BYTES, `${bytes.length} bytes`);
+    this.memory.set(bytes, this.exports.staged.value);
+  }
+
+  /** The first `length` staged bytes as LZ4 blocks of 64 KiB: form in assembly/blocks.ts. */
+  encodeStaged(length: number): Uint8Array {
+    assert(length >= 0 && length <= WINDOW_BYTES, `${length} bytes`);
+    return this.view(this.exports.encoded, this.exports.encodeBlocks(length));
+  }
+
+  /** The reverse: exactly `rawLength` (at most 1 MiB) bytes, or FRAME_CORRUPT. */
+  decodeBlocks(bytes: Uint8Array, rawLength: number): Uint8Array {
+    assert(rawLength >= 0 && rawLength <= WINDOW_BYTES, `${rawLength} bytes`);
+    this.takeEncoded(bytes);
+    if (this.exports.decodeBlocks(bytes.length, rawLength) !== 0) throw corrupt(bytes, rawLength);
+    return this.view(this.exports.staged, rawLength);
+  }
+
+  /** One LZ4 block of at most 64 KiB, without a length before it. */
+  compress(bytes: Uint8Array): Uint8Array {
+    assert(bytes.length <= BLOCK_BYTES, `${bytes.length} bytes`);
+    this.stage(bytes);
+    const { staged, encoded, compress } = this.exports;
+    return this.view(encoded, compress(staged.value, bytes.length, encoded.value));
+  }
+
+  /** The reverse: exactly `rawLength` (at most 1 MiB) bytes, or FRAME_CORRUPT. */
+  decompress(bytes: Uint8Array, rawLength: number): Uint8Array {
+    assert(rawLength >= 0 && rawLength <= WINDOW_BYTES, `${rawLength} bytes`);
+    this.takeEncoded(bytes);
+    const { staged, encoded, decompress } = this.exports;
+    const answer = decompress(encoded.value, bytes.length, staged.value, rawLength);
+    if (answer !== 0) throw corrupt(bytes, rawLength);
+    return this.view(staged, rawLength);
+  }
+
+  private takeEncoded(bytes: Uint8Array): void {
+    if (bytes.length > ENCODED_BYTES_MAX) throw corrupt(bytes, WINDOW_BYTES);
+    this.memory.set(bytes, this.exports.encoded.value);
+  }
+
+  private shadowAt(offset: number, pages: number): number {
+    assert(pages > 0 && pages <= WINDOW_PAGES, `window of ${pages} pages`);
+    assert(offset >= 0 && offset % PAGE_BYTES === 0, `shadow offset ${offset}`);
+    assert(offset + pages * PAGE_BYTES <= this.shadowBytes, `shadow offset ${offset}`);
+    return this.shadow + offset;
+  }
+
+  private view(start: WebAssembly.Global<"i32">, length: number): Uint8Array {
+    return this.memory.subarray(start.value, start.value + length);
+  }
+}
+
+/** Appends the shadow; never done again, since it would detach every view. */
+function grow(memory: WebAssembly.Memory, bytes: number): number {
+  try {
+    return memory.grow(Math.ceil(bytes / MEMORY_PAGE_BYTES)) * MEMORY_PAGE_BYTES;
+  } catch (cause) {
+    throw new SystemError("NO_SPACE", `Cannot reserve ${bytes} bytes of shadow`, { cause });
+  }
+}
+
+function corrupt(bytes: Uint8Array, rawLength: number): SystemError {
+  const detail = { encodedBytes: bytes.length, rawBytes: rawLength };
+  return new SystemError("FRAME_CORRUPT", "Cannot decompress: not such an LZ4 block", { detail });
+}
