@@ -1,0 +1,23 @@
+/**
+ * What a parser gives to be fuzzed: one file a parser in targets/, with these as named exports.
+ * @module
+ */
+import { readdirSync } from "node:fs";
+
+export interface Target {
+  readonly name: string;
+  /** Valid inputs and near misses that mutation starts from; at least one. */
+  seeds(): Uint8Array[];
+  /** Feeds one input to the parser. Throws only on a bug: a refusal is caught inside. */
+  run(bytes: Uint8Array): void;
+}
+
+const FOLDER = new URL("targets/", import.meta.url);
+
+/** Loads every target, in order of file name. */
+export async function loadTargets(): Promise<Target[]> {
+  const names = readdirSync(FOLDER).filter((name) => name.endsWith(".ts"));
+  return await Promise.all(
+    names.sort().map((name) => import(new URL(name, FOLDER).href) as Promise<Target>),
+  );
+}
