@@ -25,6 +25,7 @@ export type ErrorCode =
   | "LINK_OVERFLOW"
   | "VERSION_UNSUPPORTED"
   | "INSECURE_NETWORK"
+  | "LISTEN_FAILED"
   // The host.
   | "COMMAND_FAILED"
   | "COMMAND_TIMEOUT"
