@@ -1,0 +1,66 @@
+/**
+ * What the predictor says: findings with the evidence a person can check.
+ * @module
+ */
+import type { Absence, Component, Signal } from "./reading.ts";
+
+/** One measured fact behind a prediction. `text` is a sentence; the numbers are for machines. */
+export interface Evidence {
+  readonly signal: Signal;
+  readonly value: number;
+  readonly threshold: number;
+  readonly unit?: string;
+  readonly text: string;
+}
+
+export type Risk = "healthy" | "suspect" | "failing";
+const SEVERITY: Readonly<Record<Risk, number>> = { healthy: 0, suspect: 1, failing: 2 };
+
+export function isWorse(risk: Risk, than: Risk): boolean {
+  return SEVERITY[risk] > SEVERITY[than];
+}
+
+export type Rule = "two-of-five" | "health" | "critical-warning" | "crc-errors" | "carrier-losses";
+
+/** What one rule sees now. `known` is false where its signals do not allow a verdict. */
+export interface Finding {
+  readonly rule: Rule;
+  readonly known: boolean;
+  readonly risk: Risk;
+  readonly evidence: readonly Evidence[];
+}
+
+/** A component is expected to fail within `horizonMs`, with `probability` (0 to 1). */
+export interface Prediction {
+  /** Component, device and sequence, after the run that made it: the same prediction, once. */
+  readonly id: string;
+  readonly component: Component;
+  readonly device: string;
+  readonly sequence: number;
+  readonly atMs: number;
+  readonly probability: number;
+  readonly horizonMs: number;
+  readonly evidence: readonly Evidence[];
+}
+
+export type Effect = Readonly<
+  | { type: "prediction"; prediction: Prediction }
+  | {
+      type: "risk";
+      component: Component;
+      device: string;
+      from: Risk;
+      to: Risk;
+      atMs: number;
+      evidence: readonly Evidence[];
+    }
+  | {
+      type: "sensor";
+      component: Component;
+      device: string;
+      signal: Signal;
+      status: Absence | "ok";
+      reason: string;
+      atMs: number;
+    }
+>;

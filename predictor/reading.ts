@@ -1,0 +1,103 @@
+/**
+ * What a sensor said: the predictor's input, made by the agent's readers and by the NIC firmware.
+ * A sensor that cannot be read is named with its reason; it is never zero and never a failure.
+ * @module
+ */
+
+export type Component = "disk" | "nic";
+
+/** The counters of a disk that count towards "two of five", by ATA attribute id. */
+export const DISK_COUNTERS = [
+  "smart-5",
+  "smart-187",
+  "smart-188",
+  "smart-197",
+  "smart-198",
+] as const;
+export type DiskCounter = (typeof DISK_COUNTERS)[number];
+
+export type DiskSignal =
+  | DiskCounter
+  | "scan"
+  | "health"
+  | "critical-warning"
+  | "media-errors"
+  | "percentage-used"
+  | "temperature";
+
+export type NicSignal =
+  | "rx-packets"
+  | "rx-crc-errors"
+  | "carrier"
+  | "carrier-changes"
+  | "carrier-losses"
+  | "admin-up"
+  | "operstate"
+  | "speed";
+
+export type Signal = DiskSignal | NicSignal;
+
+/**
+ * Why there is no value. "missing": not there, or not offered by the device. "unreadable": asked,
+ * and the answer cannot be used. "asleep": not asked, so as not to wake it. "implausible" and
+ * "stuck": a value came, and cannot be believed.
+ */
+export type Absence = "missing" | "unreadable" | "asleep" | "implausible" | "stuck";
+
+export interface Sensor {
+  readonly component: Component;
+  /** The kernel's short name: "sda", "nvme0", "eth0". */
+  readonly device: string;
+  /** What tells this piece of hardware, in this boot, from another of the same name. */
+  readonly instance?: string;
+  readonly signal: Signal;
+  /** Where it was read: a path, or a command and its device. */
+  readonly source: string;
+}
+
+export interface Measured extends Sensor {
+  readonly status: "ok";
+  /** Counts that may pass 2^53 are bigint. `health` is "passed" or "failed". */
+  readonly value: number | bigint | string;
+  readonly unit?: string;
+}
+
+export interface Unavailable extends Sensor {
+  readonly status: Absence;
+  readonly reason: string;
+}
+
+export type Reading = Measured | Unavailable;
+
+const INTEGER = /^-?\d{1,20}$/;
+const UINT64_MAX = 2n ** 64n - 1n;
+
+/**
+ * Reads one integer of sysfs or procfs, exactly, or `undefined`. Strict, because
+ * `Number("")` is 0 and `parseInt("12abc")` is 12.
+ */
+export function parseInteger(text: string): bigint | undefined {
+  const trimmed = text.trim();
+  return INTEGER.test(trimmed) ? BigInt(trimmed) : undefined;
+}
+
+/** The reading of a file that holds one unsigned 64-bit counter. */
+export function counterReading(sensor: Sensor, text: string): Reading {
+  const value = parseInteger(text);
+  if (value === undefined) return absent(sensor, "unreadable", `Not an integer: ${quote(text)}`);
+  if (value < 0n || value > UINT64_MAX) {
+    return absent(sensor, "implausible", `Outside an unsigned 64-bit counter: ${value}`);
+  }
+  return { ...sensor, status: "ok", value };
+}
+
+export function absent(sensor: Sensor, status: Absence, reason: string): Unavailable {
+  return { ...sensor, status, reason };
+}
+
+const QUOTED_CHARACTERS_MAX = 40;
+
+/** Hostile bytes made safe for a reason: escaped, and cut. */
+export function quote(text: string): string {
+  return JSON.stringify(text.slice(0, QUOTED_CHARACTERS_MAX));
+}
