@@ -1,0 +1,123 @@
+/**
+ * What the host is made of, for people and for placement: asked once at start and hourly, since
+ * each question starts child processes. Nothing here is evidence of a failure.
+ * @module
+ */
+import { reasonOf } from "../../protocol/error.ts";
+import type { Clock } from "../../runtime/clock.ts";
+
+export interface Inventory {
+  readonly system: {
+    readonly manufacturer: string;
+    readonly model: string;
+    readonly serial: string;
+  };
+  readonly baseboard: { readonly manufacturer: string; readonly model: string };
+  readonly os: {
+    readonly distribution: string;
+    readonly release: string;
+    readonly kernel: string;
+    readonly architecture: string;
+  };
+  readonly memoryModules: readonly {
+    readonly bank: string;
+    readonly manufacturer: string;
+    readonly sizeBytes: number;
+    readonly ecc: boolean | null;
+  }[];
+  readonly disks: readonly {
+    readonly device: string;
+    readonly model: string;
+    readonly serial: string;
+    readonly sizeBytes: number;
+  }[];
+  /** Questions without an answer, with the reason; their part above is empty. */
+  readonly failures: readonly { readonly question: string; readonly reason: string }[];
+}
+
+/** The questions of the systeminformation package that are asked; it is passed in by main.ts. */
+export interface InventorySource {
+  osInfo(): Promise<unknown>;
+  system(): Promise<unknown>;
+  baseboard(): Promise<unknown>;
+  memLayout(): Promise<unknown>;
+  diskLayout(): Promise<unknown>;
+}
+
+const ANSWER_MS = 10_000;
+const ENTRIES_MAX = 256;
+const TEXT_CHARACTERS_MAX = 255;
+
+/** Asks everything, one question after the other; a failure or a late answer costs only its part. */
+export async function readInventory(source: InventorySource, clock: Clock): Promise<Inventory> {
+  const failures: { question: string; reason: string }[] = [];
+  const ask = async (question: keyof InventorySource): Promise<unknown> => {
+    try {
+      return await withinTime(source[question](), clock);
+    } catch (thrown) {
+      failures.push({ question, reason: text(reasonOf(thrown)) });
+      return undefined;
+    }
+  };
+  const os = record(await ask("osInfo"));
+  const system = record(await ask("system"));
+  const baseboard = record(await ask("baseboard"));
+  const modules = records(await ask("memLayout"));
+  const disks = records(await ask("diskLayout"));
+  return {
+    system: {
+      manufacturer: text(system["manufacturer"]),
+      model: text(system["model"]),
+      serial: text(system["serial"]),
+    },
+    baseboard: { manufacturer: text(baseboard["manufacturer"]), model: text(baseboard["model"]) },
+    os: {
+      distribution: text(os["distro"]),
+      release: text(os["release"]),
+      kernel: text(os["kernel"]),
+      architecture: text(os["arch"]),
+    },
+    memoryModules: modules.map((module) => ({
+      bank: text(module["bank"]),
+      manufacturer: text(module["manufacturer"]),
+      sizeBytes: size(module["size"]),
+      ecc: typeof module["ecc"] === "boolean" ? module["ecc"] : null,
+    })),
+    disks: disks.map((disk) => ({
+      device: text(disk["device"]),
+      model: text(disk["name"]),
+      serial: text(disk["serialNum"]),
+      sizeBytes: size(disk["size"]),
+    })),
+    failures,
+  };
+}
+
+async function withinTime(answer: Promise<unknown>, clock: Clock): Promise<unknown> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = clock.after(ANSWER_MS, () => reject(new Error(`No answer in ${ANSWER_MS} ms`)));
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    timer.cancel();
+  }
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function records(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  return Array.isArray(value) ? value.slice(0, ENTRIES_MAX).map(record) : [];
+}
+
+/** DMI strings are the vendor's: control characters go, and what is not text is empty. */
+function text(value: unknown): string {
+  return typeof value === "string"
+    ? value.replace(/\p{C}/gu, "").slice(0, TEXT_CHARACTERS_MAX).trim()
+    : "";
+}
+
+function size(value: unknown): number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : 0;
+}
