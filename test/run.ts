@@ -6,7 +6,6 @@
 // ever (each file has a limit, then its process group is ended).
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { finished } from "node:stream/promises";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const PARALLEL_MAX = 2;
@@ -133,15 +132,14 @@ function readLimit(file: string): number {
 /** Both streams in the order they came; the end is kept, where uvu prints its counts. */
 function collect(child: ChildProcess): { text(): string; closed(): Promise<unknown> } {
   let text = "";
-  const streams = [child.stdout!, child.stderr!];
-  for (const stream of streams) {
+  for (const stream of [child.stdout!, child.stderr!]) {
     stream.setEncoding("utf8").on("data", (chunk: string) => {
       text = (text + chunk).slice(-OUTPUT_CHARACTERS_MAX);
     });
   }
+  const closed = new Promise((resolve) => child.on("close", resolve));
   // A process that left the group may hold the pipe open: it is not waited for.
-  const all = Promise.allSettled(streams.map((stream) => finished(stream)));
-  return { text: () => text, closed: () => Promise.race([all, sleep(GRACE_MS)]) };
+  return { text: () => text, closed: () => Promise.race([closed, sleep(GRACE_MS)]) };
 }
 
 /** Whether the group still has members once its leader is gone; ends them. */
