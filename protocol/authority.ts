@@ -5,7 +5,7 @@
  * @module
  */
 import { z } from "zod";
-import { frozenDefinition } from "./definition.ts";
+import { frozenDefinition, guestDefinition } from "./definition.ts";
 import {
   address,
   bootId,
@@ -117,6 +117,23 @@ export const refusal = z.strictObject({
 });
 export type Refusal = z.infer<typeof refusal>;
 
+/** What would this definition be on your host, exactly? Answered by `frozen`; nothing changes. */
+export const freeze = z.strictObject({
+  type: z.literal("freeze"),
+  operationId,
+  definition: guestDefinition,
+});
+export type Freeze = z.infer<typeof freeze>;
+
+export const frozen = z.strictObject({
+  type: z.literal("frozen"),
+  operationId,
+  definition: frozenDefinition.optional(),
+  code: z.string().max(32).optional(),
+  reason: text.optional(),
+});
+export type Frozen = z.infer<typeof frozen>;
+
 /** The right to run a VM here and now; starts or continues it. */
 export const grant = z.strictObject({
   type: z.literal("grant"),
@@ -124,6 +141,8 @@ export const grant = z.strictObject({
   term,
   hostId,
   bootId,
+  /** first: from the definition's own images; again: only from a chain recorded on this host. */
+  start: z.enum(["first", "again"]),
   definition: frozenDefinition,
 });
 export type Grant = z.infer<typeof grant>;

@@ -41,6 +41,8 @@ export const message = z.discriminatedUnion("type", [
   authority.inventory,
   authority.vmReportMessage,
   authority.refusal,
+  authority.freeze,
+  authority.frozen,
   authority.grant,
   authority.prepare,
   authority.migrateOut,

@@ -19,11 +19,13 @@ export const MAY_SAY: Readonly<Partial<Record<Pair, readonly MessageType[]>>> = 
     "inventory",
     "vm-report",
     "refusal",
+    "frozen",
     "migration-progress",
     "console-text",
     "operation-result",
   ],
   "coordinator>agent": [
+    "freeze",
     "grant",
     "prepare",
     "migrate-out",

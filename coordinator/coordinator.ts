@@ -1,0 +1,225 @@
+/**
+ * The coordinator's decisions, as a pure state machine: which host runs which VM, by term.
+ *
+ * A record is durable before anything that follows from it is sent. After any event, everything
+ * it can have made possible is settled: the VM's saga advances, or else its assignment.
+ */
+import type { VmReport } from "../protocol/authority.ts";
+import type { HostId, VmId } from "../protocol/ids.ts";
+import { settle, takeReport } from "./assignment.ts";
+import { advance, migrate, putSaga, resultOf } from "./migrate.ts";
+import * as request from "./requests.ts";
+import {
+  type Config,
+  type Effect,
+  type Event,
+  type Host,
+  type HostRecord,
+  hostOf,
+  hostRecordOf,
+  type SagaRecord,
+  type State,
+  type Step,
+  sagaFor,
+  sagaOf,
+  type VmRecord,
+  vmOf,
+} from "./state.ts";
+
+type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
+
+/** The state of a new life: what is durable, and nobody heard yet. */
+export function start(
+  hosts: readonly HostRecord[],
+  vms: readonly VmRecord[],
+  sagas: readonly SagaRecord[],
+  atMs: number,
+): State {
+  return {
+    hosts: Object.fromEntries(hosts.map((host) => [host.hostId, hostOf(host)])),
+    vms: Object.fromEntries(vms.map((vm) => [vm.vmId, vmOf(vm)])),
+    sagas: Object.fromEntries(sagas.map((saga) => [saga.sagaId, sagaOf(saga, atMs)])),
+    pendingRuns: {},
+  };
+}
+
+export function step(state: State, event: Event, config: Config): Step {
+  const [taken, first] = take(state, event, config);
+  const [settled, then] = settleAfter(taken, event, config);
+  const effects = [...first, ...then];
+  const changed = settled !== state && event.type !== "tick" && event.type !== "identify-host";
+  return [settled, changed ? [...effects, request.fleetOf(settled)] : effects];
+}
+
+function take(state: State, event: Event, config: Config): Step {
+  switch (event.type) {
+    case "agent-up":
+      return connected(state, event.hostId, true);
+    case "agent-down":
+      return connected(state, event.hostId, false);
+    case "inventory":
+      return inventory(state, event);
+    case "vm-report":
+      return vmReport(state, event);
+    case "refusal":
+      return refusal(state, event);
+    case "frozen":
+      return request.takeFrozen(state, event);
+    case "migration-progress":
+      return progress(state, event);
+    case "management-up":
+      return managementUp(state);
+    case "identify-host":
+      return request.identifyHost(state, event);
+    case "migrate":
+      return migrate(state, event);
+    case "cancel-saga":
+      return request.cancelSaga(state, event);
+    case "cordon":
+      return request.cordon(state, event);
+    case "run-vm":
+      return request.runVm(state, event);
+    case "end-vm":
+      return request.endVm(state, event);
+    case "tick":
+      return tick(state, event.atMs, config);
+  }
+}
+
+function connected(state: State, hostId: HostId, up: boolean): Step {
+  const host = state.hosts[hostId];
+  if (host === undefined) return [state, []];
+  const hosts = { ...state.hosts, [hostId]: { ...host, connected: up } };
+  // What a new link owes is sent at once, whenever the old one sent it last.
+  const sagas = Object.fromEntries(
+    Object.values(state.sagas).map((saga) => [
+      saga.sagaId,
+      { ...saga, sentAtMs: Number.NEGATIVE_INFINITY },
+    ]),
+  );
+  return [{ ...state, hosts, sagas }, []];
+}
+
+/** The whole of an agent's authority; the host is new, or was away. */
+function inventory(state: State, event: Of<"inventory">): Step {
+  const { hostId, serverId, bootId, capacity, capabilities } = event;
+  const known = state.hosts[hostId];
+  const host: Host = {
+    hostId,
+    serverId,
+    cordoned: known?.cordoned ?? false,
+    connected: true,
+    heard: true,
+    bootId,
+    capacity,
+    capabilities,
+    reports: known?.reports ?? {},
+  };
+  const fresh = known === undefined || known.serverId !== serverId;
+  const effects: Effect[] = fresh ? [{ type: "save-host", host: hostRecordOf(host) }] : [];
+  let next: State = { ...state, hosts: { ...state.hosts, [hostId]: host } };
+  for (const report of event.vms) {
+    const [after, asked] = takeReport(next, host, report);
+    next = after;
+    effects.push(...asked);
+  }
+  return [next, effects];
+}
+
+function vmReport(state: State, event: Of<"vm-report">): Step {
+  const host = state.hosts[event.hostId];
+  if (host === undefined || host.bootId !== event.bootId) return [state, []];
+  const next = { ...host, capacity: event.capacity };
+  const hosts = { ...state.hosts, [host.hostId]: next };
+  return takeReport(touched({ ...state, hosts }, event.report, event.atMs), next, event.report);
+}
+
+/** Something of a saga moved: its deadlines count from here. */
+function touched(state: State, report: VmReport, atMs: number): State {
+  const saga = sagaFor(state, report.vmId);
+  return saga === undefined ? state : putSaga(state, { ...saga, movedAtMs: atMs });
+}
+
+/** A command had no effect. The report that came with it moves things; this tells people why. */
+function refusal(state: State, event: Of<"refusal">): Step {
+  const text = `${event.hostId} refused ${event.command} of term ${event.term}: ${event.reason}`;
+  const saga = sagaFor(state, event.vmId);
+  const note: Effect = {
+    type: "note",
+    vmId: event.vmId,
+    text,
+    ...(saga === undefined ? {} : { causedBy: saga.sagaId }),
+  };
+  return [state, [note]];
+}
+
+function progress(state: State, event: Of<"migration-progress">): Step {
+  const saga = sagaFor(state, event.vmId);
+  const { atMs, hostId, ...message } = event;
+  if (saga?.sagaId !== event.sagaId || saga.source !== hostId) return [state, []];
+  const next = putSaga(state, { ...saga, movedAtMs: atMs });
+  return [next, [{ type: "send-management", message }]];
+}
+
+/** Results may have been lost with the last link: they are said again. */
+function managementUp(state: State): Step {
+  const finished = Object.values(state.sagas).filter((saga) => saga.phase === "done");
+  const results = finished.map((saga) => resultOf(saga, state));
+  return [{ ...state }, results];
+}
+
+function tick(state: State, atMs: number, config: Config): Step {
+  const pendingRuns = Object.fromEntries(
+    Object.entries(state.pendingRuns).filter(([, run]) => atMs - run.atMs < config.prepareMs),
+  );
+  const sagas = Object.values(state.sagas);
+  const excess = sagas.length - config.sagasKept;
+  if (excess <= 0) return [{ ...state, pendingRuns }, []];
+  const old = sagas.filter((saga) => saga.phase === "done").slice(0, excess);
+  const kept = sagas.filter((saga) => !old.includes(saga));
+  const next = Object.fromEntries(kept.map((saga) => [saga.sagaId, saga]));
+  return [{ ...state, pendingRuns, sagas: next }, []];
+}
+
+/** Advances every saga and assignment that the event can have touched. */
+function settleAfter(state: State, event: Event, config: Config): Step {
+  const effects: Effect[] = [];
+  let next = state;
+  for (const id of vmsTouched(state, event)) {
+    const saga = sagaFor(next, id);
+    if (saga !== undefined) {
+      const [after, asked] = advance(next, saga, event.atMs, config);
+      next = after;
+      effects.push(...asked);
+    }
+    const vm = next.vms[id];
+    if (vm === undefined) continue;
+    const [after, asked] = settle(next, vm, event.atMs, config);
+    next = after;
+    effects.push(...asked);
+  }
+  return [next, effects];
+}
+
+function vmsTouched(state: State, event: Event): VmId[] {
+  switch (event.type) {
+    case "vm-report":
+      return [event.report.vmId];
+    case "refusal":
+    case "migration-progress":
+    case "identify-host":
+    case "management-up":
+    case "cordon":
+    case "agent-down":
+    case "migrate":
+      return [];
+    case "tick":
+    case "agent-up":
+    case "inventory":
+    case "frozen":
+    case "cancel-saga":
+    case "run-vm":
+    case "end-vm":
+      return Object.keys(state.vms) as VmId[];
+  }
+}

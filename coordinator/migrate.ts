@@ -1,0 +1,391 @@
+/**
+ * One migration as a saga (SAFETY, section 4), driven by what source and target have journalled.
+ *
+ * Rule 1: a term is journalled here before anybody hears of it, and is never used twice.
+ * Rule 2: nothing but reports moves a saga past its point of no return; a lost message is sent
+ *         again, and a repeated one changes nothing.
+ * Rule 3: the source gets the VM back only under a new term, and only once the target's term is
+ *         burnt or its guest is proven dead there before it was verified.
+ *
+ * The phases are drawn in state.ts.
+ */
+import type { VmReport } from "../protocol/authority.ts";
+import type { Message } from "../protocol/message.ts";
+import {
+  type Config,
+  type Effect,
+  type Event,
+  reportFrom,
+  type Saga,
+  type SagaPhase,
+  type State,
+  type Step,
+  sagaFor,
+  sagaOf,
+  sagaRecordOf,
+  type Vm,
+  vmRecordOf,
+} from "./state.ts";
+
+type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
+
+/** Starts a saga, or tells why not; asked again, it tells what became of the first. */
+export function migrate(state: State, event: Of<"migrate">): Step {
+  const earlier = state.sagas[event.operationId];
+  if (earlier !== undefined) {
+    return [state, earlier.phase === "done" ? [resultOf(earlier, state)] : []];
+  }
+  const vm = state.vms[event.vmId];
+  const why = vm === undefined ? "The VM is unknown" : whyNot(state, vm, event);
+  if (vm === undefined || why !== undefined) {
+    const { operationId, vmId, target } = event;
+    const from = vm?.hostId ?? target;
+    const term = vm?.term ?? 0;
+    const refused = { operationId, vmId, reason: why ?? "", from, to: target, term };
+    const message = { type: "migration-result", outcome: "failed", ...refused } as const;
+    return [state, [{ type: "send-management", message }]];
+  }
+  const saga = sagaOf(
+    {
+      sagaId: event.operationId,
+      vmId: vm.vmId,
+      source: vm.hostId,
+      target: event.target,
+      term: vm.term,
+      toTerm: vm.termMax + 1,
+      stream: event.stream,
+      token: event.token,
+      limits: event.limits,
+      phase: "preparing",
+    },
+    event.atMs,
+  );
+  const next = putVm(putSaga(state, saga), { ...vm, termMax: saga.toTerm });
+  const [after, asked] = advance(next, saga, event.atMs, undefined);
+  const saved = after.vms[vm.vmId] ?? vm;
+  return [after, [{ type: "save-vm", vm: vmRecordOf(saved) }, save(saga), ...asked]];
+}
+
+function whyNot(state: State, vm: Vm, { vmId, target }: Of<"migrate">): string | undefined {
+  const running = sagaFor(state, vmId);
+  if (running !== undefined) return `The VM is being moved already, by ${running.sagaId}`;
+  if (target === vm.hostId) return `The VM is on ${target} already`;
+  const from = state.hosts[vm.hostId];
+  const to = state.hosts[target];
+  if (!from?.connected) return `The agent of ${vm.hostId} is not connected: it cannot move the VM`;
+  if (to === undefined) return `Host ${target} is unknown`;
+  if (!to.connected) return `The agent of ${target} is not connected`;
+  if (to.cordoned) return `Host ${target} is cordoned`;
+  const report = from.reports[vmId];
+  if (report?.phase !== "active" || report.term !== vm.term || report.guest !== "running") {
+    return `The VM does not run on ${vm.hostId}`;
+  }
+  return undefined;
+}
+
+/** What a saga does next, given the newest reports; also re-sends what was not answered. */
+export function advance(state: State, saga: Saga, atMs: number, config: Config | undefined): Step {
+  const source = reportFrom(state, saga.source, saga.vmId);
+  const target = reportFrom(state, saga.target, saga.vmId);
+  const now: Now = { state, saga, source, target, atMs, config };
+  switch (saga.phase) {
+    case "preparing":
+      return preparing(now);
+    case "moving":
+      return moving(now);
+    case "aborting":
+      return aborting(now);
+    case "verifying":
+      return verifying(now);
+    case "recovering":
+      return recovering(now);
+    case "retiring":
+      return retiring(now);
+    case "done":
+      return [state, []];
+  }
+}
+
+interface Now {
+  readonly state: State;
+  readonly saga: Saga;
+  readonly source: VmReport | undefined;
+  readonly target: VmReport | undefined;
+  readonly atMs: number;
+  /** Absent in the step that starts the saga: nothing is late yet. */
+  readonly config: Config | undefined;
+}
+
+function preparing(now: Now): Step {
+  const { state, saga, target, source } = now;
+  if (refusedBySource(saga, source)) return abort(now, "The source cannot release the VM");
+  if (isIncoming(saga, target) && target.address !== undefined) return enter(now, "moving");
+  if (isBurnt(saga, target)) return abort(now, target.reason ?? "The target refused");
+  if (late(now, now.config?.prepareMs)) return abort(now, "The target did not get ready in time");
+  const definition = state.vms[saga.vmId]?.definition;
+  if (definition === undefined) return abort(now, "The VM is unknown");
+  return resend(now, saga.target, {
+    type: "prepare",
+    sagaId: saga.sagaId,
+    vmId: saga.vmId,
+    term: saga.toTerm,
+    stream: saga.stream,
+    source: saga.source,
+    token: saga.token,
+    definition,
+  });
+}
+
+function moving(now: Now): Step {
+  const { saga, source, target } = now;
+  if (wasActive(saga, target)) return promoted(now);
+  if (hasReleased(saga, source)) {
+    if (isBurnt(saga, target)) return giveBack(now, source, target.reason ?? "burnt");
+    return resend(now, saga.target, {
+      type: "released",
+      vmId: saga.vmId,
+      term: source.term,
+      toTerm: saga.toTerm,
+      stream: saga.stream,
+      reason: source.releaseReason ?? "died",
+      epoch: source.epoch ?? -1,
+    });
+  }
+  if (refusedBySource(saga, source)) return abort(now, source?.reason ?? "The source refused");
+  if (isBurnt(saga, target)) return abort(now, target.reason ?? "The target gave up");
+  const stalled = now.atMs - saga.movedAtMs >= (now.config?.stallMs ?? Number.POSITIVE_INFINITY);
+  if (stalled) return abort(now, "Nothing moved any more");
+  if (source?.outgoingTerm === saga.toTerm || target?.address === undefined) {
+    return [now.state, []];
+  }
+  return resend(now, saga.source, {
+    type: "migrate-out",
+    sagaId: saga.sagaId,
+    vmId: saga.vmId,
+    term: saga.term,
+    toTerm: saga.toTerm,
+    stream: saga.stream,
+    target: saga.target,
+    address: target.address,
+    token: saga.token,
+    limits: saga.limits,
+  });
+}
+
+/** Until the source has refused, it may still have released: then there is no way back. */
+function aborting(now: Now): Step {
+  const { saga, source, target } = now;
+  const reason = saga.reason ?? "Aborted";
+  if (wasActive(saga, target)) return promoted(now);
+  if (hasReleased(saga, source)) return enter(now, "moving");
+  if (refusedBySource(saga, source)) {
+    const burn: Message = { type: "burn", vmId: saga.vmId, term: saga.toTerm, reason };
+    const effects: Effect[] = isBurnt(saga, target) ? [] : [toAgent(saga, saga.target, burn)];
+    return finish(now, saga.outcome ?? "failed", reason, effects);
+  }
+  const { vmId, term, toTerm } = saga;
+  return resend(now, saga.source, { type: "cancel-migration", vmId, term, toTerm, reason });
+}
+
+function promoted(now: Now): Step {
+  const { state, saga, target } = now;
+  const vm = state.vms[saga.vmId];
+  if (vm === undefined) return [state, []];
+  const termMax = Math.max(vm.termMax, saga.toTerm);
+  const moved: Vm = { ...vm, term: saga.toTerm, hostId: saga.target, termMax };
+  const lost = hasReleased(saga, now.source) && now.source.releaseReason === "died";
+  const marked = lost && target?.reason !== undefined ? { ...saga, lost: target.reason } : saga;
+  const [next, effects] = enter({ ...now, saga: marked, state: putVm(state, moved) }, "verifying");
+  return [next, [{ type: "save-vm", vm: vmRecordOf(moved) }, ...effects]];
+}
+
+function verifying(now: Now): Step {
+  const { saga, source, target } = now;
+  if (!wasActive(saga, target)) return [now.state, []];
+  if (target.phase === "active" && target.verified) {
+    return enter({ ...now, saga: { ...saga, outcome: "moved" } }, "retiring");
+  }
+  if (target.phase !== "active") {
+    const kept = hasReleased(saga, source) && source.guest === "paused";
+    if (kept) return giveBack(now, source, `died on ${saga.target} before it was verified`);
+    return finish(now, "moved", `Moved, then died on ${saga.target}`, []);
+  }
+  return [now.state, []];
+}
+
+/** A higher term for the source, whose guest stands where it stopped; or else its disk. */
+function giveBack(now: Now, source: VmReport, why: string): Step {
+  const { state, saga } = now;
+  const vm = state.vms[saga.vmId];
+  if (vm === undefined) return [state, []];
+  const returnTerm = Math.max(vm.termMax, saga.toTerm) + 1;
+  const back: Vm = { ...vm, term: returnTerm, termMax: returnTerm, hostId: saga.source };
+  const lost =
+    source.guest === "paused"
+      ? saga.phase === "verifying"
+        ? `What the guest did on ${saga.target}`
+        : undefined
+      : "The guest's memory: it was started again from its disk";
+  const returning: Saga = {
+    ...saga,
+    returnTerm,
+    outcome: saga.outcome ?? "failed",
+    reason: `The VM went back to ${saga.source}: ${why}`.slice(0, 1_000),
+    ...(lost === undefined ? {} : { lost }),
+  };
+  const next = putVm(state, back);
+  const [after, effects] = enter({ ...now, state: next, saga: returning }, "recovering");
+  return [after, [{ type: "save-vm", vm: vmRecordOf(back) }, ...effects]];
+}
+
+function recovering(now: Now): Step {
+  const { state, saga, source } = now;
+  const vm = state.vms[saga.vmId];
+  const host = state.hosts[saga.source];
+  if (vm === undefined || saga.returnTerm === undefined) return [state, []];
+  if (source !== undefined && source.term >= saga.returnTerm && source.phase !== "released") {
+    const burn: Effect[] = isBurnt(saga, now.target)
+      ? []
+      : [toAgent(saga, saga.target, { type: "retire", vmId: saga.vmId, term: saga.returnTerm })];
+    return finish(now, saga.outcome ?? "failed", saga.reason ?? "The VM went back", burn);
+  }
+  if (!host?.connected || host.bootId === undefined) return [state, []];
+  return resend(now, saga.source, {
+    type: "grant",
+    vmId: saga.vmId,
+    term: saga.returnTerm,
+    hostId: saga.source,
+    bootId: host.bootId,
+    start: "again",
+    definition: vm.definition,
+  });
+}
+
+function retiring(now: Now): Step {
+  const { saga, source } = now;
+  const done = source === undefined || source.phase === "none" || source.term > saga.toTerm;
+  if (done || late(now, now.config?.retireMs)) {
+    return finish(now, "moved", saga.reason ?? "Moved", []);
+  }
+  return resend(now, saga.source, { type: "retire", vmId: saga.vmId, term: saga.toTerm });
+}
+
+/** Aborts by an operator or by a plan: what cannot be undone any more goes on. */
+export function cancel(state: State, saga: Saga, reason: string, atMs: number): Step {
+  if (saga.phase !== "preparing" && saga.phase !== "moving") return [state, []];
+  const cancelled: Saga = { ...saga, outcome: "cancelled" };
+  const now = { state, saga: cancelled, atMs, config: undefined };
+  const source = reportFrom(state, saga.source, saga.vmId);
+  const target = reportFrom(state, saga.target, saga.vmId);
+  return abort({ ...now, source, target }, reason);
+}
+
+function abort(now: Now, reason: string): Step {
+  return enter({ ...now, saga: { ...now.saga, reason: reason.slice(0, 1_000) } }, "aborting");
+}
+
+/** A new phase is durable before what it does; then it may have everything it waits for. */
+function enter(now: Now, phase: SagaPhase): Step {
+  const { atMs } = now;
+  const saga: Saga = {
+    ...now.saga,
+    phase,
+    sinceMs: atMs,
+    movedAtMs: atMs,
+    sentAtMs: Number.NEGATIVE_INFINITY,
+  };
+  const note: Effect = {
+    type: "note",
+    vmId: saga.vmId,
+    causedBy: saga.sagaId,
+    text: `${now.saga.phase} -> ${phase}${saga.reason === undefined ? "" : `: ${saga.reason}`}`,
+  };
+  const [next, effects] = advance(putSaga(now.state, saga), saga, atMs, now.config);
+  return [next, [save(saga), note, ...effects]];
+}
+
+function finish(
+  now: Now,
+  outcome: NonNullable<Saga["outcome"]>,
+  reason: string,
+  before: readonly Effect[],
+): Step {
+  const done: Saga = { ...now.saga, phase: "done", outcome, reason };
+  const next = putSaga(now.state, done);
+  const note: Effect = {
+    type: "note",
+    vmId: done.vmId,
+    causedBy: done.sagaId,
+    text: `${now.saga.phase} -> done: ${outcome}, ${reason}`,
+  };
+  return [next, [...before, save(done), note, resultOf(done, next)]];
+}
+
+/** Sends again what its receiver has not acted upon for a while. */
+function resend(now: Now, to: Saga["source"], message: Message): Step {
+  const { state, saga, atMs, config } = now;
+  const due = atMs - saga.sentAtMs >= (config?.resendMs ?? 0);
+  if (!due || !state.hosts[to]?.connected) return [state, []];
+  return [putSaga(state, { ...saga, sentAtMs: atMs }), [toAgent(saga, to, message)]];
+}
+
+function toAgent(saga: Saga, hostId: Saga["source"], message: Message): Effect {
+  return { type: "send-agent", hostId, message, causedBy: saga.sagaId };
+}
+
+export function resultOf(saga: Saga, state: State): Effect {
+  const { sagaId, vmId, outcome = "failed", reason = "", source, target, lost } = saga;
+  const term = state.vms[vmId]?.term ?? saga.term;
+  const result = { operationId: sagaId, vmId, outcome, reason, from: source, to: target, term };
+  return {
+    type: "send-management",
+    message: { type: "migration-result", ...result, ...(lost === undefined ? {} : { lost }) },
+  };
+}
+
+function late({ atMs, saga }: Now, limitMs: number | undefined): boolean {
+  return limitMs !== undefined && atMs - saga.sinceMs >= limitMs;
+}
+
+type Reported<Phase extends VmReport["phase"]> = VmReport & { readonly phase: Phase };
+
+function isIncoming(saga: Saga, report: VmReport | undefined): report is Reported<"incoming"> {
+  return report?.phase === "incoming" && report.term === saga.toTerm;
+}
+
+/** The target journalled ACTIVE, whatever became of its guest since. */
+function wasActive(
+  saga: Saga,
+  report: VmReport | undefined,
+): report is Reported<"active" | "stopped" | "void"> {
+  if (report === undefined || report.term !== saga.toTerm) return false;
+  return report.phase === "active" || report.phase === "stopped" || report.phase === "void";
+}
+
+/** The target has heard of the term and cannot use it: it is not incoming and never was active. */
+function isBurnt(saga: Saga, report: VmReport | undefined): report is Reported<"burnt" | "none"> {
+  if (report === undefined || report.termSeen < saga.toTerm) return false;
+  return report.phase === "burnt" || report.phase === "none";
+}
+
+function hasReleased(saga: Saga, report: VmReport | undefined): report is Reported<"released"> {
+  return report?.phase === "released" && report.toTerm === saga.toTerm;
+}
+
+/** The source has refused the term, or holds no term any more from which it could release. */
+function refusedBySource(saga: Saga, report: VmReport | undefined): boolean {
+  if (report === undefined || hasReleased(saga, report)) return false;
+  return report.refusedTerm >= saga.toTerm || report.phase !== "active";
+}
+
+function save(saga: Saga): Effect {
+  return { type: "save-saga", saga: sagaRecordOf(saga) };
+}
+
+export function putSaga(state: State, saga: Saga): State {
+  return { ...state, sagas: { ...state.sagas, [saga.sagaId]: saga } };
+}
+
+export function putVm(state: State, vm: Vm): State {
+  return { ...state, vms: { ...state.vms, [vm.vmId]: vm } };
+}

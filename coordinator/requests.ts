@@ -1,0 +1,166 @@
+/**
+ * What the management server asks of the coordinator.
+ * @module
+ */
+import type { HostSummary, VmSummary } from "../protocol/evacuation.ts";
+import type { OperationId } from "../protocol/ids.ts";
+import { cancel, putVm } from "./migrate.ts";
+import {
+  type Effect,
+  type Event,
+  hostRecordOf,
+  reportFrom,
+  type State,
+  type Step,
+  sagaFor,
+  type Vm,
+  vmOf,
+  vmRecordOf,
+} from "./state.ts";
+
+type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
+
+/** P1: which VMs the host runs, by this record. */
+export function identifyHost(state: State, { operationId, hostId }: Of<"identify-host">): Step {
+  const vms = Object.values(state.vms)
+    .filter((vm) => vm.hostId === hostId)
+    .map((vm) => summaryOf(state, vm));
+  const known = state.hosts[hostId] !== undefined;
+  return answer(state, { type: "host-vms", operationId, hostId, known, vms });
+}
+
+export function cordon(state: State, event: Of<"cordon">): Step {
+  const host = state.hosts[event.hostId];
+  if (host === undefined) {
+    return fail(state, event.operationId, "HOST_UNKNOWN", `Host ${event.hostId} is unknown`);
+  }
+  const next = { ...host, cordoned: event.cordoned };
+  return [
+    { ...state, hosts: { ...state.hosts, [host.hostId]: next } },
+    [{ type: "save-host", host: hostRecordOf(next) }, done(event.operationId)],
+  ];
+}
+
+export function cancelSaga(state: State, event: Of<"cancel-saga">): Step {
+  const saga = state.sagas[event.operationId];
+  if (saga === undefined) return [state, []];
+  return cancel(state, saga, event.reason, event.atMs);
+}
+
+/** A known VM is started again where its disks are; a new one is frozen by its host first. */
+export function runVm(state: State, event: Of<"run-vm">): Step {
+  const { operationId, hostId, definition } = event;
+  const host = state.hosts[hostId];
+  if (!host?.connected) {
+    const code = host === undefined ? "HOST_UNKNOWN" : "UNREACHABLE";
+    return fail(state, operationId, code, `The agent of ${hostId} is not connected`);
+  }
+  if (host.cordoned) return fail(state, operationId, "STATE_CONFLICT", `${hostId} is cordoned`);
+  const vm = state.vms[definition.id];
+  if (vm !== undefined) return runAgain(state, vm, event);
+  const pending = { hostId, vmId: definition.id, atMs: event.atMs };
+  return [
+    { ...state, pendingRuns: { ...state.pendingRuns, [operationId]: pending } },
+    [
+      {
+        type: "send-agent",
+        hostId,
+        message: { type: "freeze", operationId, definition },
+        causedBy: operationId,
+      },
+    ],
+  ];
+}
+
+function runAgain(state: State, vm: Vm, event: Of<"run-vm">): Step {
+  if (vm.hostId !== event.hostId) {
+    const reason = `The VM's disks are on ${vm.hostId}: run it there, or evacuate it`;
+    return fail(state, event.operationId, "STATE_CONFLICT", reason);
+  }
+  const { held: _held, ...rest } = vm;
+  const next: Vm = { ...rest, desired: "running", attempts: 0, retryAtMs: 0 };
+  return [putVm(state, next), [{ type: "save-vm", vm: vmRecordOf(next) }, done(event.operationId)]];
+}
+
+/** The host knows exactly what the definition is there: the VM exists from now on. */
+export function takeFrozen(state: State, event: Of<"frozen">): Step {
+  const { operationId, definition } = event;
+  const { [operationId]: pending, ...pendingRuns } = state.pendingRuns;
+  if (pending === undefined || pending.hostId !== event.hostId) return [state, []];
+  const next = { ...state, pendingRuns };
+  if (definition === undefined || definition.id !== pending.vmId) {
+    const { code = "DEFINITION_INVALID", reason = "The host refused the definition" } = event;
+    return fail(next, operationId, code, reason);
+  }
+  const { vmId, hostId } = pending;
+  const record = {
+    vmId,
+    definition,
+    term: 0,
+    termMax: 0,
+    hostId,
+    desired: "running",
+    ran: false,
+  } as const;
+  return [putVm(next, vmOf(record)), [{ type: "save-vm", vm: record }, done(operationId)]];
+}
+
+export function endVm(state: State, { operationId, vmId }: Of<"end-vm">): Step {
+  const vm = state.vms[vmId];
+  if (vm === undefined) return fail(state, operationId, "GUEST_NOT_FOUND", "The VM is unknown");
+  if (sagaFor(state, vmId) !== undefined) {
+    return fail(state, operationId, "STATE_CONFLICT", "The VM is being moved; cancel that first");
+  }
+  const { held: _held, ...rest } = vm;
+  const next: Vm = { ...rest, desired: "stopped", retryAtMs: 0 };
+  return [putVm(state, next), [{ type: "save-vm", vm: vmRecordOf(next) }, done(operationId)]];
+}
+
+/** Hosts and VMs as they are now, for people and for plans. */
+export function fleetOf(state: State): Effect {
+  const hosts: HostSummary[] = Object.values(state.hosts).map((host) => ({
+    hostId: host.hostId,
+    serverId: host.serverId,
+    connected: host.connected,
+    heard: host.heard,
+    cordoned: host.cordoned,
+    ...(host.capacity === undefined ? {} : { capacity: host.capacity }),
+    ...(host.capabilities === undefined ? {} : { capabilities: host.capabilities }),
+  }));
+  const vms = Object.values(state.vms).map((vm) => summaryOf(state, vm));
+  return { type: "send-management", message: { type: "fleet", hosts, vms } };
+}
+
+function summaryOf(state: State, vm: Vm): VmSummary {
+  const report = reportFrom(state, vm.hostId, vm.vmId);
+  const saga = sagaFor(state, vm.vmId);
+  const runs = report?.phase === "active" && report.guest === "running";
+  return {
+    vmId: vm.vmId,
+    name: vm.definition.name,
+    memoryBytes: vm.definition.memoryBytes,
+    hostId: vm.hostId,
+    term: vm.term,
+    phase: report?.phase ?? "none",
+    guest: report?.guest ?? "absent",
+    ...(saga === undefined ? {} : { sagaId: saga.sagaId }),
+    ...(vm.held === undefined || runs ? {} : { held: vm.held }),
+    definition: vm.definition,
+  };
+}
+
+function done(operationId: OperationId): Effect {
+  const message = { type: "operation-result", operationId, ok: true } as const;
+  return { type: "send-management", message };
+}
+
+function fail(state: State, operationId: OperationId, code: string, reason: string): Step {
+  return answer(state, { type: "operation-result", operationId, ok: false, code, reason });
+}
+
+function answer(
+  state: State,
+  message: Extract<Effect, { type: "send-management" }>["message"],
+): Step {
+  return [state, [{ type: "send-management", message }]];
+}

@@ -1,0 +1,221 @@
+/**
+ * What the coordinator knows: hosts, VMs, terms and sagas, which are durable, and the newest
+ * report of each agent about each VM, which a new life of the coordinator hears again.
+ * @module
+ */
+import { z } from "zod";
+import type { Frozen, Inventory, MigrationProgress, Refusal } from "../protocol/authority.ts";
+import {
+  type agentCapabilities,
+  type capacity,
+  migrationLimits,
+  type VmReport,
+} from "../protocol/authority.ts";
+import { frozenDefinition } from "../protocol/definition.ts";
+import type { Migrate } from "../protocol/evacuation.ts";
+import {
+  type BootId,
+  type HostId,
+  hostId,
+  type OperationId,
+  operationId,
+  type StreamId,
+  serverId,
+  streamId,
+  term,
+  token,
+  type VmId,
+  vmId,
+} from "../protocol/ids.ts";
+import type { Message } from "../protocol/message.ts";
+
+export const hostRecord = z.strictObject({
+  hostId,
+  serverId,
+  cordoned: z.boolean(),
+});
+export type HostRecord = z.infer<typeof hostRecord>;
+
+/** A host as this life of the coordinator knows it. */
+export interface Host extends HostRecord {
+  readonly connected: boolean;
+  /** Its inventory has come since the coordinator started. */
+  readonly heard: boolean;
+  readonly bootId?: BootId;
+  readonly capacity?: z.infer<typeof capacity>;
+  readonly capabilities?: z.infer<typeof agentCapabilities>;
+  readonly reports: Readonly<{ [id: VmId]: VmReport }>;
+}
+
+export const vmRecord = z.strictObject({
+  vmId,
+  definition: frozenDefinition,
+  /** The term in force and the host it was given to. */
+  term,
+  hostId,
+  /** The highest term ever issued or heard of: the next one is above it. */
+  termMax: term,
+  desired: z.enum(["running", "stopped"]),
+  /** Whether it ever ran: then only a host with its recorded disks may start it. */
+  ran: z.boolean(),
+});
+export type VmRecord = z.infer<typeof vmRecord>;
+
+export interface Vm extends VmRecord {
+  /** Why nothing is done about a VM that does not run. */
+  readonly held?: string;
+  /** Grants since it last ran, and when the next may be given. */
+  readonly attempts: number;
+  readonly retryAtMs: number;
+}
+
+/**
+ *   preparing --target ready--> moving --target ACTIVE--> verifying --runs--> retiring --> done
+ *       |                         |                          |
+ *       +--------+----------------+                          |
+ *                v                v                          v
+ *            aborting --REFUSED--> done     released and burnt, or died unverified:
+ *                                           recovering --source ACTIVE again--> done
+ *
+ * Before the source's RELEASED every way leads to REFUSED; after it only to a higher term.
+ */
+export const sagaPhase = z.enum([
+  "preparing",
+  "moving",
+  "aborting",
+  "verifying",
+  "recovering",
+  "retiring",
+  "done",
+]);
+export type SagaPhase = z.infer<typeof sagaPhase>;
+
+export const sagaRecord = z.strictObject({
+  sagaId: operationId,
+  vmId,
+  source: hostId,
+  target: hostId,
+  term,
+  toTerm: term,
+  stream: streamId,
+  token,
+  limits: migrationLimits,
+  phase: sagaPhase,
+  /** recovering: the term the source gets back. */
+  returnTerm: term.optional(),
+  outcome: z.enum(["moved", "failed", "cancelled"]).optional(),
+  reason: z.string().max(1_024).optional(),
+  lost: z.string().max(1_024).optional(),
+});
+export type SagaRecord = z.infer<typeof sagaRecord>;
+
+export interface Saga extends SagaRecord {
+  /** When the phase began, when something last moved, and when its messages were last sent. */
+  readonly sinceMs: number;
+  readonly movedAtMs: number;
+  readonly sentAtMs: number;
+}
+
+/** A definition on its way to being frozen by the host that shall run it. */
+export interface PendingRun {
+  readonly hostId: HostId;
+  readonly vmId: VmId;
+  readonly atMs: number;
+}
+
+export interface State {
+  readonly hosts: Readonly<{ [id: HostId]: Host }>;
+  readonly vms: Readonly<{ [id: VmId]: Vm }>;
+  /** Unfinished ones, and the newest finished ones for who asks again. */
+  readonly sagas: Readonly<{ [id: OperationId]: Saga }>;
+  readonly pendingRuns: Readonly<{ [id: OperationId]: PendingRun }>;
+}
+
+type At<Body> = Body & { readonly atMs: number };
+
+export type Event = At<
+  | Readonly<{ type: "agent-up"; hostId: HostId }>
+  | Readonly<{ type: "agent-down"; hostId: HostId }>
+  | Readonly<{ type: "management-up" }>
+  | Readonly<{ type: "tick" }>
+  | Inventory
+  | Extract<Message, { type: "vm-report" }>
+  | Refusal
+  /** From whom it came is needed where the message does not say it. */
+  | (Frozen & { readonly hostId: HostId })
+  | (MigrationProgress & { readonly hostId: HostId })
+  | Extract<Message, { type: "identify-host" | "cancel-saga" | "cordon" | "run-vm" | "end-vm" }>
+  /** With fresh random ids for the stream and its one-use token. */
+  | (Migrate & { readonly stream: StreamId; readonly token: string })
+>;
+
+/** Performed in order; what follows a `save` is performed only once that is durable. */
+export type Effect = Readonly<
+  | { type: "save-host"; host: HostRecord }
+  | { type: "save-vm"; vm: VmRecord }
+  | { type: "save-saga"; saga: SagaRecord }
+  | { type: "send-agent"; hostId: HostId; message: Message; causedBy?: OperationId }
+  | { type: "send-management"; message: Message }
+  | { type: "note"; text: string; vmId?: VmId; causedBy?: OperationId }
+>;
+
+export type Step = readonly [state: State, effects: readonly Effect[]];
+
+export interface Config {
+  /** A target that is not ready by then, and a stream that does not move for so long, fail. */
+  readonly prepareMs: number;
+  readonly stallMs: number;
+  /** How often an unanswered command is sent again. */
+  readonly resendMs: number;
+  /** How long a source may take to clear away what it kept. */
+  readonly retireMs: number;
+  /** Starts of a VM that keeps dying: the first pause, doubled each time, and how many. */
+  readonly restartMs: number;
+  readonly restartsMax: number;
+  readonly sagasKept: number;
+}
+
+export const DEFAULTS: Config = {
+  prepareMs: 60_000,
+  stallMs: 60_000,
+  resendMs: 2_000,
+  retireMs: 10_000,
+  restartMs: 1_000,
+  restartsMax: 5,
+  sagasKept: 1_000,
+};
+
+export function hostOf(record: HostRecord): Host {
+  return { ...record, connected: false, heard: false, reports: {} };
+}
+
+export function vmOf(record: VmRecord): Vm {
+  return { ...record, attempts: 0, retryAtMs: 0 };
+}
+
+export function sagaOf(record: SagaRecord, atMs: number): Saga {
+  return { ...record, sinceMs: atMs, movedAtMs: atMs, sentAtMs: Number.NEGATIVE_INFINITY };
+}
+
+export function hostRecordOf({ hostId: id, serverId: server, cordoned }: Host): HostRecord {
+  return { hostId: id, serverId: server, cordoned };
+}
+
+export function vmRecordOf(vm: Vm): VmRecord {
+  const { vmId: id, definition, term: now, hostId: host, termMax, desired, ran } = vm;
+  return { vmId: id, definition, term: now, hostId: host, termMax, desired, ran };
+}
+
+export function sagaRecordOf(saga: Saga): SagaRecord {
+  const { sinceMs: _since, movedAtMs: _moved, sentAtMs: _sent, ...record } = saga;
+  return record;
+}
+
+/** The unfinished saga of a VM: there is one at most. */
+export function sagaFor(state: State, id: VmId): Saga | undefined {
+  return Object.values(state.sagas).find((saga) => saga.vmId === id && saga.phase !== "done");
+}
+
+export function reportFrom(state: State, host: HostId, vm: VmId): VmReport | undefined {
+  return state.hosts[host]?.reports[vm];
+}
