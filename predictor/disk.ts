@@ -66,7 +66,8 @@ function criticalWarning(readings: BySignal): Finding {
     return { rule: "critical-warning", known, risk: "healthy", evidence: [] };
   }
   const names = CRITICAL_WARNINGS.filter((_, bit) => value & (1 << bit));
-  const text = `NVMe critical warning 0x${value.toString(16)}: ${names.join(", ") || "reserved bit"}`;
+  const meaning = names.join(", ") || "a reserved bit";
+  const text = `NVMe critical warning 0x${value.toString(16)}: ${meaning}`;
   const evidence: Evidence[] = [{ signal: "critical-warning", value, threshold: 0, text }];
   return { rule: "critical-warning", known, risk: "failing", evidence };
 }

@@ -48,7 +48,7 @@ const ANSWER_MS = 10_000;
 const ENTRIES_MAX = 256;
 const TEXT_CHARACTERS_MAX = 255;
 
-/** Asks everything, one question after the other; a failure or a late answer costs only its part. */
+/** Asks one question after the other; a failure or a late answer costs only its own part. */
 export async function readInventory(source: InventorySource, clock: Clock): Promise<Inventory> {
   const failures: { question: string; reason: string }[] = [];
   const ask = async (question: keyof InventorySource): Promise<unknown> => {

@@ -51,7 +51,7 @@ export async function readNetwork(files: Files, virtual = false): Promise<readon
   const names = (await files.list(CLASS).catch(() => [])).filter((name) => NAME.test(name));
   const bootId = await identity(files, BOOT_ID);
   const readings = names.slice(0, ADAPTERS_MAX).map(async (name) => {
-    const entries = await files.list(`${CLASS}/${name}`).catch(() => []);
+    const entries = await files.list(`${CLASS}/${name}`).catch((): string[] => []);
     const wanted = entries.length > 0 && (virtual || entries.includes("device"));
     return wanted ? readAdapter(files, name, bootId) : [];
   });

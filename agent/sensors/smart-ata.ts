@@ -106,9 +106,9 @@ const COUNT_MAX = 0xffff_ffffn;
 /**
  * The count inside a raw value, or `undefined` if none can be believed.
  *
- * 188 is packed by Seagate into three 16-bit words (all timeouts, those over 5 s, those over 7.5 s),
- * and 5 may carry other words above its count; both count in the lowest word (smartctl shows
- * them as raw16). The others are plain.
+ * 188 is packed by Seagate into three 16-bit words (all timeouts, those over 5 s, those over
+ * 7.5 s), and 5 may carry other words above its count; both count in the lowest word (smartctl
+ * shows them as raw16). The others are plain.
  */
 export function attributeCount(id: number, raw: string): number | undefined {
   const value = BigInt(raw);

@@ -30,7 +30,7 @@ export interface SmartDocument {
   };
   readonly exit: SmartExit;
   readonly messages: readonly { readonly severity: string; readonly string: string }[];
-  /** Whether a drive answered. If not, nothing below is known and it is not to be called healthy. */
+  /** Whether a drive answered. If not, nothing below is known, and it is not called healthy. */
   readonly readable: boolean;
   readonly health: Health;
   readonly model: string | null;
