@@ -16,7 +16,12 @@ import { createRunner, EXIT_CONFIG, log, SetupError } from "./setup/command.mjs"
 import { guestAssetsMissing, provideGuestAssets } from "./setup/guest-assets.mjs";
 import { acquire } from "./setup/lock.mjs";
 import { packagesMissing, providePackages } from "./setup/packages.mjs";
-import { describeMachine, missingPrograms, provideSystem } from "./setup/system.mjs";
+import {
+  demandPrograms,
+  describeMachine,
+  missingPrograms,
+  providePrograms,
+} from "./setup/system.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const LOCK = join(ROOT, ".cache/setup.lock");
@@ -24,11 +29,11 @@ const NODE_MAJOR_MIN = 20;
 
 const machine = describeMachine();
 
-/** In order: what only a person can put right is told before anything is downloaded. */
+/** In the order in which they need each other. */
 const STEPS = [
   {
     isMissing: () => missingPrograms().length > 0,
-    provide: (run) => provideSystem(machine, run),
+    provide: (run) => providePrograms(machine, run),
   },
   {
     isMissing: () => packagesMissing(ROOT),
@@ -49,6 +54,7 @@ async function setUp() {
     const message = `Lifeboat needs Node ${NODE_MAJOR_MIN} or newer to begin with; here is `;
     throw new SetupError(message + process.version, EXIT_CONFIG);
   }
+  demandPrograms(machine);
   if (!STEPS.some((step) => step.isMissing())) return;
   const lock = await acquire(LOCK, log);
   try {
@@ -62,7 +68,8 @@ async function setUp() {
 try {
   await setUp();
 } catch (error) {
-  const expected = error instanceof SetupError;
-  process.stderr.write(`${expected ? error.message : error.stack}\n`);
-  process.exitCode = expected ? error.exitCode : 1;
+  // An error of the system (no permission, disk full) has a code and says all there is to say.
+  const expected = error instanceof SetupError || typeof error.code === "string";
+  process.stderr.write(`set-up failed: ${expected ? error.message : error.stack}\n`);
+  process.exitCode = error.exitCode ?? 1;
 }

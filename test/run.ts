@@ -6,6 +6,7 @@
 // ever (each file has a limit, then its process group is ended).
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const PARALLEL_MAX = 2;
@@ -139,7 +140,8 @@ function collect(child: ChildProcess): { text(): string; closed(): Promise<unkno
   }
   const closed = new Promise((resolve) => child.on("close", resolve));
   // A process that left the group may hold the pipe open: it is not waited for.
-  return { text: () => text, closed: () => Promise.race([closed, sleep(GRACE_MS)]) };
+  const grace = (): Promise<unknown> => sleep(GRACE_MS, undefined, { ref: false });
+  return { text: () => text, closed: () => Promise.race([closed, grace()]) };
 }
 
 /** Whether the group still has members once its leader is gone; ends them. */
@@ -162,10 +164,6 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals | 0): boolean {
   } catch {
     return false;
   }
-}
-
-function sleep(delayMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, delayMs));
 }
 
 /** Adds up what uvu printed; several suites of a file may each have printed their counts. */

@@ -20,7 +20,7 @@ export function missingPrograms(path = process.env.PATH) {
   return Object.keys(PROGRAMS).filter((name) => findProgram(name, path) === undefined);
 }
 
-/** What this machine lets the set-up do: the arguments of `provideSystem`, real. */
+/** What this machine lets the set-up do: whose machine it is, and where to look for programs. */
 export function describeMachine() {
   return {
     isRoot: process.getuid?.() === 0,
@@ -34,15 +34,36 @@ export function isDebian(osRelease) {
   return /^ID="?debian"?$/m.test(osRelease);
 }
 
-/** Installs what is missing, or throws a SetupError that says what to install. */
-export async function provideSystem(machine, run) {
-  const missing = missingPrograms(machine.path);
-  const packages = missing.map((name) => PROGRAMS[name]);
-  if (!machine.isDebian || !machine.isRoot) throw tellWhatToInstall(missing, packages, machine);
+/** Throws a SetupError that says what to install, unless nothing is missing or apt may do it. */
+export function demandPrograms({ isDebian: debian, isRoot, path }) {
+  const missing = missingPrograms(path);
+  if (missing.length === 0 || (debian && isRoot)) return;
+  const packages = packagesOf(missing).join(" ");
+  const lines = [`Lifeboat needs ${missing.join(", ")}, not found on PATH.`];
+  if (debian) {
+    lines.push("Install with:", `  sudo apt-get install --no-install-recommends ${packages}`);
+  } else {
+    lines.push(
+      "This is not Debian, so nothing is installed for you: install QEMU 7.2 or newer (x86_64",
+      `system emulator and qemu-img) and cpio; on Debian: ${packages}. Then try again.`,
+    );
+  }
+  throw new SetupError(lines.join("\n"), EXIT_CONFIG);
+}
+
+/** Installs what is missing. `demandPrograms` must have passed. */
+export async function providePrograms(machine, run) {
+  const packages = packagesOf(missingPrograms(machine.path));
   log(`installing ${packages.join(", ")} with apt`);
   await install(packages, run);
   const still = missingPrograms(machine.path);
-  if (still.length > 0) throw new SetupError(`apt succeeded, but ${still.join(", ")} is not there`);
+  if (still.length > 0) {
+    throw new SetupError(`apt succeeded, but not on PATH is still: ${still.join(", ")}`);
+  }
+}
+
+function packagesOf(programs) {
+  return programs.map((name) => PROGRAMS[name]);
 }
 
 async function install(packages, run) {
@@ -63,22 +84,6 @@ async function install(packages, run) {
 export async function updateLists(run) {
   log("fetching apt's package lists");
   await run("apt-get", ["update", ...APT_OPTIONS], { env: APT_ENVIRONMENT });
-}
-
-function tellWhatToInstall(missing, packages, { isDebian: debian }) {
-  const lines = [`Lifeboat needs ${missing.join(", ")}, not found on PATH.`];
-  if (debian) {
-    lines.push(
-      "Install with:",
-      `  sudo apt-get install --no-install-recommends ${packages.join(" ")}`,
-    );
-  } else {
-    lines.push(
-      "This is not Debian, so nothing is installed for you: install QEMU 7.2 or newer (x86_64",
-      `system emulator and qemu-img) and cpio; on Debian: ${packages.join(" ")}. Then try again.`,
-    );
-  }
-  return new SetupError(lines.join("\n"), EXIT_CONFIG);
 }
 
 function readOsRelease() {

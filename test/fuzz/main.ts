@@ -10,9 +10,28 @@ const EXIT_USAGE = 64;
 
 function readNumber(name: string, text: string | undefined, otherwise: number): number {
   const value = text === undefined ? otherwise : Number(text);
-  if (value >= 0) return value;
-  console.error(`--${name} is not a number: ${text}\n${USAGE}`);
+  return value >= 0 ? value : refuse(`--${name} is not a number: ${text}`);
+}
+
+function refuse(reason: string): never {
+  console.error(`${reason}\n${USAGE}`);
   process.exit(EXIT_USAGE);
+}
+
+function readOptions(): Record<"target" | "executions" | "seconds" | "seed", string | undefined> {
+  const type = "string";
+  const options = {
+    target: { type },
+    executions: { type },
+    seconds: { type },
+    seed: { type },
+  } as const;
+  try {
+    const { target, executions, seconds, seed } = parseArgs({ options }).values;
+    return { target, executions, seconds, seed };
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
 }
 
 function report({ target, executions, elapsedMs, corpus, functions, crashes }: Summary): void {
@@ -27,14 +46,7 @@ function report({ target, executions, elapsedMs, corpus, functions, crashes }: S
   }
 }
 
-const { values } = parseArgs({
-  options: {
-    target: { type: "string" },
-    executions: { type: "string" },
-    seconds: { type: "string" },
-    seed: { type: "string" },
-  },
-});
+const values = readOptions();
 const executionsMax = readNumber("executions", values.executions, EXECUTIONS);
 const durationMs = readNumber("seconds", values.seconds, Number.POSITIVE_INFINITY) * 1_000;
 const seed = readNumber("seed", values.seed, 1);
@@ -42,8 +54,7 @@ const seed = readNumber("seed", values.seed, 1);
 const targets = await loadTargets();
 const chosen = targets.filter(({ name }) => name === (values.target ?? name));
 if (chosen.length === 0) {
-  console.error(`no such target: one of ${targets.map(({ name }) => name).join(", ")}\n${USAGE}`);
-  process.exit(EXIT_USAGE);
+  refuse(`no such target: one of ${targets.map(({ name }) => name).join(", ")}`);
 }
 for (const target of chosen) {
   const summary = fuzz(target, { executionsMax, durationMs, seed });
