@@ -29,7 +29,10 @@ const STORED = 0x8000_0000;
 /** The most that `compressBytes` takes. */
 export const RAW_BYTES_MAX = 1024 * 1024 * 1024;
 
-/** What changed in one window. `content` is its data pages, one behind the other. */
+/**
+ * What changed in one window. The bitmaps have a bit for each of its pages, in whole bytes;
+ * `content` is its data pages, one behind the other.
+ */
 export interface WindowChange {
   readonly firstPage: number;
   readonly pages: number;
@@ -71,6 +74,10 @@ export function encodeStagedPages(kernel: Kernel, change: WindowChange): Buffer 
   const { firstPage, pages, changed, zero, content } = change;
   const blocks = kernel.encodeStaged(content.length);
   const bitmapBytes = Math.ceil(pages / 8);
+  assert(
+    changed.length === bitmapBytes && zero.length === bitmapBytes,
+    "bitmaps of another window",
+  );
   const payload = Buffer.allocUnsafe(HEADER_BYTES + 2 * bitmapBytes + blocks.length);
   payload.writeUInt8(VERSION, 0);
   payload.writeUInt8(CODEC_PAGES_LZ4, 1);
@@ -81,8 +88,8 @@ export function encodeStagedPages(kernel: Kernel, change: WindowChange): Buffer 
   payload.writeUInt32LE(content.length, 16);
   payload.writeUInt32LE(blocks.length, 20);
   payload.writeBigUInt64LE(0n, 24);
-  payload.set(changed.subarray(0, bitmapBytes), HEADER_BYTES);
-  payload.set(zero.subarray(0, bitmapBytes), HEADER_BYTES + bitmapBytes);
+  payload.set(changed, HEADER_BYTES);
+  payload.set(zero, HEADER_BYTES + bitmapBytes);
   payload.set(blocks, HEADER_BYTES + 2 * bitmapBytes);
   return payload;
 }

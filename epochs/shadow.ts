@@ -138,8 +138,10 @@ function findChange(part: Part, mode: ScanMode): WindowChange | undefined {
   kernel.zeroPages(pages);
   const content = kernel.gather(pages);
   kernel.updateShadow(offset, pages);
-  const firstPage = part.at / PAGE_BYTES;
-  return { firstPage, pages, changed: kernel.changed, zero: kernel.zero, content };
+  // Behind these bytes the kernel's bitmaps are of an earlier, longer window.
+  const changed = kernel.changed.subarray(0, Math.ceil(pages / 8));
+  const zero = kernel.zero.subarray(0, changed.length);
+  return { firstPage: part.at / PAGE_BYTES, pages, changed, zero, content };
 }
 
 function readFully(readInto: ReadInto, view: Uint8Array, position: number): void {

@@ -1,0 +1,71 @@
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { instantiate } from "./raw.ts";
+import { lz4Decode, lz4Encode } from "./reference.ts";
+import { anyMixture, mixture, samples } from "./samples.ts";
+
+const { kernels, bytes, free } = instantiate();
+const compress = suite("compress");
+const SOURCE = free + 4096;
+const TARGET = SOURCE + 256 * 1024;
+const BAND = 64;
+
+/** What a block of that length can grow to: LZ4_COMPRESSBOUND of lz4.h. */
+function bound(length: number): number {
+  return length + Math.floor(length / 255) + 16;
+}
+
+/** Compresses with `skew` off the alignment, and checks what is around source and target. */
+function run(input: Uint8Array, skew = 0): Uint8Array {
+  const source = SOURCE + skew;
+  const target = TARGET + ((skew * 5) % 16);
+  bytes.fill(0xee, source - BAND, source + input.length + BAND);
+  bytes.set(input, source);
+  bytes.fill(0xee, target - BAND, target + bound(input.length) + BAND);
+  const length = kernels.compress(source, input.length, target);
+  assert.ok(length <= bound(input.length), `${length} bytes from ${input.length}`);
+  assert.ok(untouched(target - BAND, target), "wrote before its target");
+  assert.ok(untouched(target + length + 16, target + bound(input.length) + BAND));
+  assert.ok(untouched(source - BAND, source) && bytes[source + input.length] === 0xee);
+  return bytes.slice(target, target + length);
+}
+
+function untouched(start: number, end: number): boolean {
+  return bytes.subarray(start, end).every((byte) => byte === 0xee);
+}
+
+compress("compress() gives the bytes that LZ4_compress_default of liblz4 1.9.4 gives", () => {
+  const digest = createHash("sha256");
+  for (const sample of samples(5)) {
+    const block = run(sample);
+    digest.update(Uint32Array.of(block.length)).update(block);
+  }
+  const recorded = "5f4a5531a2f95f1f43579b015340f0dda10abd0f331d401dbb26970a1233c7c0";
+  assert.is(digest.digest("hex"), recorded);
+});
+
+compress("compress() gives the bytes of the scalar reference, and those decode", () => {
+  fc.assert(
+    fc.property(anyMixture, fc.nat(15), (input, skew) => {
+      const block = run(input, skew);
+      assert.equal(Buffer.from(block), Buffer.from(lz4Encode(input)));
+      assert.equal(lz4Decode(block, input.length), input);
+    }),
+    { seed: 1, numRuns: 60 },
+  );
+});
+
+compress("compress() does not depend on what it compressed before", () => {
+  const input = mixture(7, 30_000);
+  const first = run(input);
+  run(mixture(8, 65_536));
+  assert.equal(run(input), first);
+});
+
+compress("compress() makes little of a page of one byte", () => {
+  for (const filling of [0, 1, 255]) assert.ok(run(new Uint8Array(4096).fill(filling)).length < 32);
+});
+
+compress.run();

@@ -1,0 +1,32 @@
+/**
+ * The WASM core without its wrapper, so that a test can put a kernel's input and output anywhere in
+ * the memory, at any alignment, with guard bands around.
+ * @module
+ */
+import { loadKernelModule } from "../../../epochs/kernel.ts";
+
+/** What assembly/index.ts exports, as far as the tests call it. Numbers are addresses and u32. */
+export interface RawKernels {
+  readonly memory: WebAssembly.Memory;
+  compare(current: number, shadow: number, count: number, out: number): number;
+  zeroPages(pages: number, selected: number, count: number, out: number): number;
+  copyPages(from: number, selected: number, count: number, to: number): void;
+  gatherPages(from: number, selected: number, excepted: number, count: number, to: number): number;
+  runs(bitmap: number, bits: number, from: number, gap: number, out: number, max: number): number;
+  compress(source: number, length: number, target: number): number;
+  decompress(source: number, length: number, target: number, targetLength: number): number;
+}
+
+/** A fresh instance, all of its memory, and where the test may put its things: 16 MiB from `free`. */
+export interface RawInstance {
+  readonly kernels: RawKernels;
+  readonly bytes: Uint8Array;
+  readonly free: number;
+}
+
+export function instantiate(): RawInstance {
+  const instance = new WebAssembly.Instance(loadKernelModule());
+  const kernels = instance.exports as unknown as RawKernels;
+  const free = kernels.memory.grow(256) * 65536;
+  return { kernels, bytes: new Uint8Array(kernels.memory.buffer), free };
+}

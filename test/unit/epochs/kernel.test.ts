@@ -1,0 +1,162 @@
+import fc from "fast-check";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import {
+  BLOCK_BYTES,
+  ENCODED_BYTES_MAX,
+  Kernel,
+  loadKernelModule,
+  PAGE_BYTES,
+  SHADOW_BYTES_MAX,
+  WINDOW_BYTES,
+  WINDOW_PAGES,
+} from "../../../epochs/kernel.ts";
+import { SystemError } from "../../../protocol/error.ts";
+import { bitmapOf, bitsOf, lz4Encode, runsOf } from "../assembly/reference.ts";
+import { mixture } from "../assembly/samples.ts";
+
+const module = loadKernelModule();
+const kernel = suite("Kernel");
+
+function isCorrupt(thrown: unknown): boolean {
+  return thrown instanceof SystemError && thrown.code === "FRAME_CORRUPT";
+}
+
+kernel("Kernel and the WASM core agree on their limits", () => {
+  const exports = new WebAssembly.Instance(module).exports;
+  const limit = (name: string): number => (exports[name] as WebAssembly.Global<"i32">).value;
+  assert.is(limit("PAGE_BYTES"), PAGE_BYTES);
+  assert.is(limit("WINDOW_PAGES"), WINDOW_PAGES);
+  assert.is(limit("BLOCK_BYTES"), BLOCK_BYTES);
+});
+
+kernel("loadKernelModule() says which file it cannot load", () => {
+  assert.throws(() => loadKernelModule("/nonexistent.wasm"), /nonexistent/);
+});
+
+kernel("compare() finds, gather() packs and updateShadow() forgets what changed", () => {
+  const owner = new Kernel(module, 3 * WINDOW_BYTES);
+  const offset = WINDOW_BYTES + 8 * PAGE_BYTES;
+  owner.window.fill(0);
+  owner.window.fill(5, 2 * PAGE_BYTES, 4 * PAGE_BYTES);
+  assert.is(owner.compare(offset, 10), 2);
+  assert.equal(bitsOf(owner.changed, WINDOW_PAGES), [2, 3]);
+  assert.is(owner.zeroPages(10), 0);
+  assert.is(owner.gather(10).length, 2 * PAGE_BYTES);
+  owner.updateShadow(offset, 10);
+  assert.is(owner.compare(offset, 10), 0);
+  assert.is(owner.compare(offset + PAGE_BYTES, 10), 2);
+});
+
+kernel("selectAll() marks exactly the pages of the window", () => {
+  const owner = new Kernel(module);
+  for (let pages = 1; pages <= WINDOW_PAGES; pages++) {
+    owner.selectAll(pages);
+    assert.is(bitsOf(owner.changed, WINDOW_PAGES).length, pages);
+    assert.is(bitsOf(owner.changed, pages).length, pages);
+  }
+});
+
+kernel("compare() refuses a shadow range that is not there", () => {
+  const owner = new Kernel(module, WINDOW_BYTES);
+  for (const [offset, pages] of [
+    [PAGE_BYTES, WINDOW_PAGES],
+    [WINDOW_BYTES, 1],
+    [-PAGE_BYTES, 1],
+    [1, 1],
+    [0, WINDOW_PAGES + 1],
+    [0, 0],
+  ] as const) {
+    assert.throws(() => owner.compare(offset, pages), /shadow offset|window of/);
+  }
+});
+
+kernel("Kernel refuses a shadow that is too large or no whole pages", () => {
+  assert.throws(() => new Kernel(module, SHADOW_BYTES_MAX + PAGE_BYTES), /shadow/);
+  assert.throws(() => new Kernel(module, 100), /shadow/);
+});
+
+kernel("runs() finds more runs than one call of the core can give", () => {
+  const owner = new Kernel(module);
+  const every = Array.from({ length: 10_000 }, (_, index) => index * 3);
+  const runs = owner.runs(bitmapOf(every, 30_000), 30_000);
+  assert.equal(
+    runs.map(({ start, length }) => [start, length]),
+    runsOf(every, 0),
+  );
+  assert.equal(owner.runs(bitmapOf(every, 30_000), 30_000, 2), [{ start: 0, length: 29_998 }]);
+});
+
+kernel("encodeStaged() stores what does not compress, and decodeBlocks() gives it back", () => {
+  const owner = new Kernel(module);
+  for (const length of [0, 1, BLOCK_BYTES, BLOCK_BYTES + 1, WINDOW_BYTES]) {
+    const noise = new Uint8Array(length);
+    for (let at = 0; at < length; at += BLOCK_BYTES) {
+      crypto.getRandomValues(noise.subarray(at, at + BLOCK_BYTES));
+    }
+    owner.stage(noise);
+    const encoded = owner.encodeStaged(length).slice();
+    assert.is(encoded.length, length + Math.ceil(length / BLOCK_BYTES) * 4);
+    assert.ok(encoded.length <= ENCODED_BYTES_MAX);
+    assert.is(Buffer.compare(owner.decodeBlocks(encoded, length), noise), 0);
+  }
+});
+
+kernel("encodeStaged() and compress() make LZ4 blocks that the reference makes too", () => {
+  const owner = new Kernel(module);
+  const bytes = mixture(3, 100_000);
+  const first = lz4Encode(bytes.subarray(0, BLOCK_BYTES));
+  assert.is(Buffer.compare(owner.compress(bytes.subarray(0, BLOCK_BYTES)), first), 0);
+  assert.is(Buffer.compare(owner.decompress(first, BLOCK_BYTES), bytes.slice(0, BLOCK_BYTES)), 0);
+  const second = lz4Encode(bytes.subarray(BLOCK_BYTES));
+  const expected = Buffer.alloc(8 + first.length + second.length);
+  expected.writeUInt32LE(first.length, 0);
+  expected.set(first, 4);
+  expected.writeUInt32LE(second.length, 4 + first.length);
+  expected.set(second, 8 + first.length);
+  owner.stage(bytes);
+  assert.is(Buffer.compare(owner.encodeStaged(bytes.length), expected), 0);
+});
+
+kernel("decodeBlocks() and decompress() refuse more than a window of blocks", () => {
+  const owner = new Kernel(module);
+  const long = new Uint8Array(ENCODED_BYTES_MAX + 1);
+  let thrown: unknown;
+  for (const decode of [
+    () => owner.decodeBlocks(long, 10),
+    () => owner.decompress(long, 10),
+  ] as const) {
+    try {
+      decode();
+    } catch (error) {
+      thrown = error;
+    }
+    assert.ok(isCorrupt(thrown));
+  }
+});
+
+kernel("decodeBlocks() gives the exact bytes or FRAME_CORRUPT, and leaves the shadow alone", () => {
+  const owner = new Kernel(module, WINDOW_BYTES);
+  const input = mixture(11, 150_000);
+  owner.stage(input);
+  const sound = owner.encodeStaged(input.length).slice();
+  owner.window.fill(0);
+  let refused = 0;
+  fc.assert(
+    fc.property(fc.nat(), fc.nat(255), fc.boolean(), (at, value, cut) => {
+      const bad = sound.slice(0, cut ? at % sound.length : sound.length);
+      if (!cut) bad[at % sound.length] = value;
+      try {
+        assert.is(owner.decodeBlocks(bad, input.length).length, input.length);
+      } catch (thrown) {
+        assert.ok(isCorrupt(thrown), String(thrown));
+        refused++;
+      }
+      assert.is(owner.compare(0, WINDOW_PAGES), 0, "the shadow or the window was written");
+    }),
+    { seed: 1, numRuns: 300 },
+  );
+  assert.ok(refused > 150);
+});
+
+kernel.run();
