@@ -13,8 +13,9 @@ export interface Evidence {
   readonly text: string;
 }
 
-export type Risk = "healthy" | "suspect" | "failing";
-const SEVERITY: Readonly<Record<Risk, number>> = { healthy: 0, suspect: 1, failing: 2 };
+/** "unknown" until a rule could see: a component that says nothing is not healthy. */
+export type Risk = "unknown" | "healthy" | "suspect" | "failing";
+const SEVERITY: Readonly<Record<Risk, number>> = { unknown: 0, healthy: 1, suspect: 2, failing: 3 };
 
 export function isWorse(risk: Risk, than: Risk): boolean {
   return SEVERITY[risk] > SEVERITY[than];

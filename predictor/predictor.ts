@@ -4,7 +4,7 @@
  * Rule 1: every verdict comes with the readings it rests on.
  * Rule 2: a sensor that is missing, stuck or implausible is told as such; it is no evidence, and
  * it heals nothing (see risk.ts for the states of a component).
- * Rule 3: other hardware under the same name starts healthy, with nothing remembered.
+ * Rule 3: other hardware under the same name starts anew, with nothing remembered.
  * @module
  */
 import assert from "node:assert/strict";
@@ -13,7 +13,7 @@ import { judgeDisk } from "./disk.ts";
 import type { Effect, Risk } from "./evidence.ts";
 import { EMPTY_HISTORY, judgeNic, type NicHistory, observeNic } from "./nic.ts";
 import type { Component, Reading } from "./reading.ts";
-import { assess, HEALTHY, type RiskState } from "./risk.ts";
+import { assess, type RiskState, UNKNOWN } from "./risk.ts";
 import { believe, remember, report, type SensorState } from "./sensor.ts";
 
 export interface ComponentState {
@@ -59,15 +59,16 @@ export function step(state: State, event: Event, config: Config): Step {
   return [{ atMs: event.atMs, components, dropped }, effects];
 }
 
-/** The present risk of each component, for those who ask instead of listening to effects. */
-export function risks(
-  state: State,
-): readonly { component: Component; device: string; risk: Risk }[] {
-  return Object.values(state.components).map(({ component, device, risk }) => ({
-    component,
-    device,
-    risk: risk.risk,
-  }));
+export interface ComponentRisk {
+  readonly component: Component;
+  readonly device: string;
+  readonly risk: Risk;
+}
+
+/** The present risk of each device, for those who ask instead of listening to effects. */
+export function risks(state: State): readonly ComponentRisk[] {
+  const devices = Object.values(state.components).filter(({ sensors }) => !("scan" in sensors));
+  return devices.map(({ component, device, risk: { risk } }) => ({ component, device, risk }));
 }
 
 function groups(readings: readonly Reading[]) {
@@ -106,7 +107,7 @@ function continued(
   const same = previous?.instance === instance || previous?.instance === "";
   if (previous !== undefined && same) return { ...previous, instance };
   // The sequence goes on, so that an id is never used twice.
-  const risk = { ...HEALTHY, sequence: previous?.risk.sequence ?? 0 };
+  const risk = { ...UNKNOWN, sequence: previous?.risk.sequence ?? 0 };
   return { component, device, instance, seenAtMs: atMs, risk, nic: EMPTY_HISTORY, sensors: {} };
 }
 

@@ -1,9 +1,10 @@
 /**
  * From findings to the risk of one component.
  *
- *   healthy <--cleared-- suspect <--cleared-- failing
- *      |---- a rule fires, at once, to the risk it names ---->
+ *   unknown <--> healthy <--cleared-- suspect <--cleared-- failing
+ *      |------------- a rule fires, at once, to the risk it names ---->
  *
+ * Unknown is where a component begins, and where a healthy one goes while no rule can see.
  * Rule 1: up at once, down one step at a time, after the condition stayed away for `clearMs`.
  * Rule 2: a rule that cannot see holds the risk it raised: a sensor gone silent heals nothing.
  * Rule 3: a prediction is made when a component starts failing, and when evidence of a kind not
@@ -33,8 +34,8 @@ export interface RiskState {
   readonly sequence: number;
 }
 
-export const HEALTHY: RiskState = {
-  risk: "healthy",
+export const UNKNOWN: RiskState = {
+  risk: "unknown",
   raisedBy: [],
   told: [],
   clearSinceMs: undefined,
@@ -85,6 +86,9 @@ function lower(
   subject: Subject,
   config: Config,
 ): RiskStep {
+  if (state.risk === "healthy") {
+    return [{ ...state, risk: "unknown" }, [change("healthy", "unknown", findings, subject)]];
+  }
   const blind = findings.some(({ rule, known }) => !known && state.raisedBy.includes(rule));
   if (blind) return [{ ...state, clearSinceMs: undefined }, []];
   const clearSinceMs = state.clearSinceMs ?? subject.atMs;
@@ -121,9 +125,12 @@ function evidenceOf(findings: readonly Finding[]): readonly Evidence[] {
   return findings.flatMap(({ evidence }) => evidence);
 }
 
+/** A rule that cannot see says nothing, unless what little it sees is already evidence. */
 function worst(findings: readonly Finding[]): Risk {
-  return findings.reduce<Risk>(
-    (risk, finding) => (isWorse(finding.risk, risk) ? finding.risk : risk),
-    "healthy",
-  );
+  return findings
+    .filter(({ known, evidence }) => known || evidence.length > 0)
+    .reduce<Risk>(
+      (risk, finding) => (isWorse(finding.risk, risk) ? finding.risk : risk),
+      "unknown",
+    );
 }

@@ -23,7 +23,7 @@ export interface DisksConfig {
 }
 
 export interface Disks {
-  /** Looks for disks; at start and every hour. Absences only: what the scan could not find out. */
+  /** Looks for disks; at start and every hour. One reading: how many, or why that is not known. */
   scan(): Promise<readonly Reading[]>;
   /** Reads every disk found; every 5 to 30 minutes. Scans first if no scan ever succeeded. */
   read(): Promise<readonly Reading[]>;
@@ -39,6 +39,7 @@ const TIMEOUT_MS = 10_000;
 const DISKS_MAX = 256;
 const PARALLEL_MAX = 4;
 const RESTS_MAX = 64;
+const REFUSED_TOLD_MAX = 4;
 
 interface Disk {
   readonly path: string;
@@ -60,28 +61,33 @@ export function disks(config: DisksConfig, run: RunCommand): Disks {
   const ask = (args: readonly string[]) => run(file, [...first, ...args], options);
   const known = new Map<string, Disk>();
   let scanned = false;
+  let scanning: Promise<readonly Reading[]> | undefined;
 
-  const scan = async (): Promise<readonly Reading[]> => {
+  const look = async (): Promise<Reading> => {
     try {
       const { stdout } = await ask(["--scan-open", "--json=c"]);
       const found = parseScan(stdout, devicePattern);
-      for (const disk of known.values()) disk.listed = false;
-      for (const disk of found.disks) {
-        const before = known.get(disk.device);
-        if (before === undefined || before.type !== disk.type) known.set(disk.device, disk);
-        else before.listed = true;
-      }
+      merge(known, found.disks);
       scanned = true;
-      return found.refused;
+      return scanReading(found);
     } catch (thrown) {
-      return [absence(SCAN, "scan", thrown)];
+      return absence(SCAN, "scan", thrown);
     }
+  };
+  /** Whoever asks while a scan runs gets its result. */
+  const scan = (): Promise<readonly Reading[]> => {
+    scanning ??= look()
+      .then((reading) => [reading])
+      .finally(() => {
+        scanning = undefined;
+      });
+    return scanning;
   };
   return {
     scan,
     async read() {
-      const failed = scanned ? [] : (await scan()).filter(({ signal }) => signal === "scan");
-      const queue = [...known.values()].slice(0, DISKS_MAX);
+      const failed = scanned ? [] : await scan();
+      const queue = [...known.values()];
       const readings: Reading[][] = [];
       const work = async (): Promise<void> => {
         for (let disk = queue.shift(); disk !== undefined; disk = queue.shift()) {
@@ -92,6 +98,30 @@ export function disks(config: DisksConfig, run: RunCommand): Disks {
       return [...failed, ...readings.flat()];
     },
   };
+}
+
+/** A disk that vanished stays known, as missing, until there are too many. */
+function merge(known: Map<string, Disk>, found: readonly Disk[]): void {
+  for (const disk of known.values()) disk.listed = false;
+  for (const disk of found) {
+    const before = known.get(disk.device);
+    if (before === undefined || before.type !== disk.type) known.set(disk.device, disk);
+    else before.listed = true;
+  }
+  if (known.size <= DISKS_MAX) return;
+  for (const [device, disk] of known) if (!disk.listed) known.delete(device);
+}
+
+function scanReading({ disks: found, refused }: Scan): Reading {
+  const sensor = { ...SCAN, signal: "scan" } as const;
+  if (refused.length > 0) {
+    return absent(
+      sensor,
+      "implausible",
+      `Not asked: ${refused.slice(0, REFUSED_TOLD_MAX).join(", ")}`,
+    );
+  }
+  return { ...sensor, status: "ok", value: found.length, unit: "count" };
 }
 
 type Ask = (args: readonly string[]) => ReturnType<RunCommand>;
@@ -136,7 +166,8 @@ function absence(drive: Drive, signal: "scan" | "health", thrown: unknown): Read
 
 interface Scan {
   readonly disks: readonly Disk[];
-  readonly refused: readonly Reading[];
+  /** Devices whose path or type is not passed on, for the reason of an absence. */
+  readonly refused: readonly string[];
 }
 
 /** @throws SystemError SMART_INVALID */
@@ -152,10 +183,10 @@ export function parseScan(text: string, devicePattern: RegExp): Scan {
     .slice(0, DISKS_MAX)
     .flatMap((row) => scannedDevice.safeParse(row).data ?? []);
   const found: Disk[] = [];
-  const refused: Reading[] = [];
+  const refused: string[] = [];
   for (const { name, type } of devices) {
     if (devicePattern.test(name) && TYPE_PATTERN.test(type)) found.push(diskOf(name, type));
-    else refused.push(refusal(name, type));
+    else refused.push(`${cleaned(name) ?? "?"} of type ${cleaned(type) ?? "?"}`);
   }
   return { disks: found, refused };
 }
@@ -165,9 +196,4 @@ function diskOf(path: string, type: string): Disk {
   const name = path.slice(path.lastIndexOf("/") + 1);
   const device = type.includes(",") ? `${name}-${type.replace(/[^a-z0-9]+/gi, "-")}` : name;
   return { path, type, device, listed: true, asking: false, rests: 0, nextRests: 1 };
-}
-
-function refusal(name: string, type: string): Reading {
-  const reason = `Not asked: device ${cleaned(name) ?? "?"} of type ${cleaned(type) ?? "?"}`;
-  return absent({ ...SCAN, signal: "scan" }, "implausible", reason);
 }
