@@ -1,0 +1,269 @@
+/**
+ * The management server's decisions, as a pure state machine: predictions in, evacuations out.
+ *
+ * Rule 1: a prediction is durable before anything follows from it, whoever else is away.
+ * Rule 2: the coordinator is asked which VMs a host runs; nothing is moved by a guess.
+ * Rule 3: no evacuation is started in shadow mode, while disarmed, or when too many servers are
+ *         predicted to fail at once; an operator's own evacuation is.
+ */
+import type { OperationId } from "../protocol/ids.ts";
+import { cancel, proceed, resume, startQueued, takeHostVms, takeResult } from "./evacuation.ts";
+import { stampede, whyNotAct } from "./policy.ts";
+import {
+  type ActivePrediction,
+  type Config,
+  type DecidedAsk,
+  type Effect,
+  type Evacuation,
+  type EvacuationRecord,
+  type Event,
+  hostOfServer,
+  keyOf,
+  type PredictionRecord,
+  putEvacuation,
+  type Settings,
+  type State,
+  type Step,
+  save,
+} from "./state.ts";
+
+type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
+
+/** The state of a new life, from what is durable. */
+export function start(
+  settings: Settings,
+  predictions: readonly PredictionRecord[],
+  evacuations: readonly EvacuationRecord[],
+  atMs: number,
+): State {
+  return {
+    settings,
+    predictions: Object.fromEntries(
+      predictions.map((record) => [keyOf(record.prediction), { ...record, atMs }]),
+    ),
+    evacuations: Object.fromEntries(
+      evacuations.map((record) => [record.evacuationId, { ...record, retryAtMs: 0 }]),
+    ),
+    fleet: undefined,
+    coordinatorUp: false,
+  };
+}
+
+export function step(state: State, event: Event, config: Config): Step {
+  const [taken, first] = take(state, event, config);
+  const [next, then] = goOn(taken, event.atMs, config);
+  return [next, [...first, ...then]];
+}
+
+function take(state: State, event: Event, config: Config): Step {
+  switch (event.type) {
+    case "prediction":
+      return takePrediction(state, event, config);
+    case "coordinator-up":
+      return resume({ ...state, coordinatorUp: true }, config);
+    case "coordinator-down":
+      return [{ ...state, coordinatorUp: false }, []];
+    case "fleet":
+      return takeFleet(state, event, config);
+    case "host-vms":
+      return takeHostVms(state, event, event.atMs, config);
+    case "migration-result":
+      return takeResult(state, event, event.atMs, config);
+    case "ask":
+      return decide(state, event.operationId, event.ask, config);
+    case "tick":
+      return [forget(state, config), []];
+  }
+}
+
+function goOn(state: State, atMs: number, config: Config): Step {
+  const [started, effects] = startQueued(state, config);
+  let next = started;
+  const all: Effect[] = [...effects];
+  for (const evacuation of Object.values(started.evacuations)) {
+    if (evacuation.phase !== "moving") continue;
+    const [after, asked] = proceed(next, evacuation, atMs, config);
+    next = after;
+    all.push(...asked);
+  }
+  return [next, all];
+}
+
+/** The prediction is durable first; then the server's host is looked up, and the policy asked. */
+function takePrediction(state: State, event: Of<"prediction">, config: Config): Step {
+  const { prediction, from, wallTime, atMs } = event;
+  const record: PredictionRecord = { prediction, from, wallTime };
+  const known = state.predictions[keyOf(prediction)];
+  const effects: Effect[] = [{ type: "save-prediction", record }];
+  if (known?.prediction.predictionId === prediction.predictionId) return [state, effects];
+  const active: ActivePrediction = { ...record, atMs };
+  const next = {
+    ...state,
+    predictions: { ...state.predictions, [keyOf(prediction)]: active },
+  };
+  const [after, asked] = consider(next, active, atMs, config);
+  return [after, [...effects, ...asked]];
+}
+
+/** What a prediction leads to, now that it is known; again when the fleet or the mode changes. */
+function consider(state: State, active: ActivePrediction, atMs: number, config: Config): Step {
+  const { predictionId, serverId } = active.prediction;
+  const because = (text: string): Step => [
+    state,
+    [{ type: "note", message: "decision", subject: serverId, text, causedBy: predictionId }],
+  ];
+  const host = hostOfServer(state, serverId);
+  if (host === undefined) {
+    return because("No host is known on this server yet: held until one is");
+  }
+  const running = Object.values(state.evacuations).find(
+    (one) => one.hostId === host && one.phase !== "done" && !one.planOnly,
+  );
+  if (running !== undefined) return because(`Evacuation ${running.evacuationId} is under way`);
+  const crowd = stampede(state, atMs, config);
+  if (crowd !== undefined) return because(crowd);
+  const why = whyNotAct(state, active, config);
+  if (why !== undefined && state.settings.mode === "act") return because(why);
+  const evacuation: Evacuation = {
+    evacuationId: `evacuation-${predictionId}`.slice(0, 63) as OperationId,
+    hostId: host,
+    serverId,
+    cause: "prediction",
+    predictionId,
+    phase: "queued",
+    planOnly: why !== undefined,
+    pauseMsMax: config.pauseMsMax,
+    moves: [],
+    reason: why ?? "Predicted to fail",
+    retryAtMs: 0,
+  };
+  if (state.evacuations[evacuation.evacuationId]?.phase === "done") return [state, []];
+  const [, notes] = because(why ?? `Evacuating ${host}`);
+  return [putEvacuation(state, evacuation), [...notes, save(evacuation)]];
+}
+
+/** The fleet tells which host is on which server: held predictions may be acted upon now. */
+function takeFleet(state: State, { type, hosts, vms, atMs }: Of<"fleet">, config: Config): Step {
+  const known = Object.fromEntries(hosts.map((host) => [host.hostId, host.serverId]));
+  const merged = { ...state.settings.hosts, ...known };
+  const fresh = hosts.some((host) => state.settings.hosts[host.hostId] !== host.serverId);
+  const settings: Settings = fresh ? { ...state.settings, hosts: merged } : state.settings;
+  const next: State = { ...state, settings, fleet: { type, hosts, vms } };
+  if (!fresh) return [next, []];
+  const [after, effects] = reconsider(next, atMs, config);
+  return [after, [{ type: "save-settings", settings }, ...effects]];
+}
+
+/** Every prediction that led to nothing so far. */
+function reconsider(state: State, atMs: number, config: Config): Step {
+  let next = state;
+  const effects: Effect[] = [];
+  for (const active of Object.values(state.predictions)) {
+    const { predictionId } = active.prediction;
+    const acted = Object.values(next.evacuations).some(
+      (one) => one.predictionId === predictionId && !one.planOnly,
+    );
+    if (acted) continue;
+    const [after, asked] = consider(next, active, atMs, config);
+    next = after;
+    effects.push(...asked);
+  }
+  return [next, effects];
+}
+
+function decide(state: State, operationId: OperationId, ask: DecidedAsk, config: Config): Step {
+  switch (ask.method) {
+    case "mode": {
+      if (ask.mode === undefined) return answer(state, operationId, state.settings);
+      return change(state, operationId, { ...state.settings, mode: ask.mode });
+    }
+    case "disarm":
+      return change(state, operationId, { ...state.settings, disarmed: ask.disarmed });
+    case "evacuate":
+      return evacuate(state, operationId, ask, config);
+    case "cancel":
+      return cancelHost(state, operationId, ask.hostId);
+  }
+}
+
+/** A mode holds for what is predicted from now on; old plans are not carried out behind backs. */
+function change(state: State, operationId: OperationId, settings: Settings): Step {
+  const [next, effects] = answer({ ...state, settings }, operationId, settings);
+  const text = `Mode ${settings.mode}${settings.disarmed ? ", disarmed" : ""}`;
+  return [
+    next,
+    [
+      { type: "save-settings", settings },
+      { type: "note", message: "settings", subject: "management", text, causedBy: operationId },
+      ...effects,
+    ],
+  ];
+}
+
+function evacuate(
+  state: State,
+  operationId: OperationId,
+  ask: Extract<DecidedAsk, { method: "evacuate" }>,
+  config: Config,
+): Step {
+  const serverId = state.settings.hosts[ask.hostId];
+  const refuse = (code: string, reason: string): Step => [
+    state,
+    [{ type: "answer-error", operationId, code, reason }],
+  ];
+  if (serverId === undefined) return refuse("HOST_UNKNOWN", `Host ${ask.hostId} is unknown`);
+  if (!state.coordinatorUp) return refuse("UNREACHABLE", "The coordinator is not connected");
+  const running = Object.values(state.evacuations).find(
+    (one) => one.hostId === ask.hostId && one.phase !== "done" && !one.planOnly,
+  );
+  if (running !== undefined && !ask.dryRun) {
+    return refuse("STATE_CONFLICT", `Evacuation ${running.evacuationId} is under way`);
+  }
+  const evacuation: Evacuation = {
+    evacuationId: operationId,
+    hostId: ask.hostId,
+    serverId,
+    cause: "operator",
+    phase: "queued",
+    planOnly: ask.dryRun,
+    ...(ask.vmIds === undefined ? {} : { vmIds: ask.vmIds }),
+    ...(ask.target === undefined ? {} : { target: ask.target }),
+    pauseMsMax: ask.pauseMsMax ?? config.pauseMsMax,
+    moves: [],
+    reason: "Asked for by an operator",
+    retryAtMs: 0,
+    ...(ask.dryRun ? { askedBy: operationId } : {}),
+  };
+  const next = putEvacuation(state, evacuation);
+  const effects: Effect[] = [save(evacuation)];
+  if (!ask.dryRun) effects.push({ type: "answer", operationId, result: evacuation });
+  return [next, effects];
+}
+
+function cancelHost(state: State, operationId: OperationId, hostId: string): Step {
+  const running = Object.values(state.evacuations).find(
+    (one) => one.hostId === hostId && one.phase !== "done",
+  );
+  if (running === undefined) {
+    const reason = `No evacuation of ${hostId} is under way`;
+    return [state, [{ type: "answer-error", operationId, code: "STATE_CONFLICT", reason }]];
+  }
+  const [next, effects] = cancel(state, running);
+  const result = { evacuationId: running.evacuationId };
+  return [next, [...effects, { type: "answer", operationId, result }]];
+}
+
+function answer(state: State, operationId: OperationId, result: unknown): Step {
+  return [state, [{ type: "answer", operationId, result }]];
+}
+
+/** The oldest finished evacuations leave the memory; the store keeps them. */
+function forget(state: State, config: Config): State {
+  const all = Object.values(state.evacuations);
+  const excess = all.length - config.evacuationsKept;
+  if (excess <= 0) return state;
+  const old = new Set(all.filter((one) => one.phase === "done").slice(0, excess));
+  const kept = all.filter((one) => !old.has(one));
+  const evacuations = Object.fromEntries(kept.map((one) => [one.evacuationId, one]));
+  return { ...state, evacuations };
+}

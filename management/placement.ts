@@ -1,0 +1,107 @@
+/**
+ * Where a VM goes: another server, healthy, with room, able to run it exactly as it is.
+ * @module
+ */
+import type { Fleet, HostSummary, VmSummary } from "../protocol/evacuation.ts";
+import type { HostId, ServerId } from "../protocol/ids.ts";
+
+/** A guest needs its RAM and, at its next move, a shadow of it. */
+const MEMORY_FACTOR = 2;
+
+export interface Wanted {
+  readonly vm: Pick<VmSummary, "memoryBytes" | "definition">;
+  readonly from: HostId;
+  /** Memory already promised to earlier moves of the same plan, by host. */
+  readonly promised: ReadonlyMap<HostId, number>;
+  /** The highest probability of a failure that is predicted for each server. */
+  readonly risk: (server: ServerId) => number;
+  /** An operator's choice; it must pass the same tests. */
+  readonly only?: HostId;
+}
+
+export type Placement = Readonly<
+  { target: HostId; reason: string } | { target?: undefined; reason: string }
+>;
+
+/** The healthiest host that fits, with why; or why each does not. */
+export function place(fleet: Fleet, wanted: Wanted): Placement {
+  const source = fleet.hosts.find((host) => host.hostId === wanted.from);
+  const refusals: string[] = [];
+  const fitting: HostSummary[] = [];
+  for (const host of fleet.hosts) {
+    if (wanted.only !== undefined && host.hostId !== wanted.only) continue;
+    const why = whyNot(host, source, wanted);
+    if (why === undefined) fitting.push(host);
+    else refusals.push(`${host.hostId}: ${why}`);
+  }
+  const [best] = fitting.sort((a, b) => order(a, b, wanted));
+  if (best === undefined) {
+    const reason = refusals.length === 0 ? "There is no such host" : refusals.join("; ");
+    return { reason: `No host can take it (${reason})`.slice(0, 1_000) };
+  }
+  const freeMiB = Math.floor(freeBytes(best, wanted) / 1024 ** 2);
+  const risk = wanted.risk(best.serverId);
+  const reason = `${best.hostId}: another server, risk ${risk.toFixed(2)}, ${freeMiB} MiB free`;
+  return { target: best.hostId, reason };
+}
+
+function whyNot(
+  host: HostSummary,
+  source: HostSummary | undefined,
+  wanted: Wanted,
+): string | undefined {
+  if (host.hostId === wanted.from) return "it is the source";
+  if (host.serverId === source?.serverId) return "it is on the same server";
+  if (!host.connected) return "its agent is not connected";
+  if (host.cordoned) return "it is cordoned";
+  if (wanted.risk(host.serverId) > 0) return "a failure of its server is predicted";
+  const { capabilities } = host;
+  if (capabilities === undefined) return "its capabilities are unknown";
+  const { definition, memoryBytes } = wanted.vm;
+  if (capabilities.accelerator !== definition.accelerator) {
+    return `it runs guests with ${capabilities.accelerator}, the VM needs ${definition.accelerator}`;
+  }
+  if (olderThan(capabilities.qemuVersion, definition.qemuVersion)) {
+    return `its QEMU ${capabilities.qemuVersion} is older than ${definition.qemuVersion}`;
+  }
+  const lacking = (source?.capabilities?.cpuFlags ?? []).filter(
+    (flag) => !capabilities.cpuFlags.includes(flag),
+  );
+  if (definition.accelerator === "kvm" && lacking.length > 0) {
+    return `its CPU lacks ${lacking.slice(0, 5).join(", ")}`;
+  }
+  if (freeBytes(host, wanted) < memoryBytes * MEMORY_FACTOR) return "it has too little memory";
+  const diskBytes = definition.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
+  if ((host.capacity?.diskFreeBytes ?? 0) < diskBytes) return "it has too little disk space";
+  return undefined;
+}
+
+function freeBytes(host: HostSummary, wanted: Wanted): number {
+  const { memoryBytes = 0, memoryUsedBytes = 0 } = host.capacity ?? {};
+  return memoryBytes - memoryUsedBytes - (wanted.promised.get(host.hostId) ?? 0);
+}
+
+/** Healthiest first, then the emptiest, then by name so that a plan is reproducible. */
+function order(a: HostSummary, b: HostSummary, wanted: Wanted): number {
+  const risk = wanted.risk(a.serverId) - wanted.risk(b.serverId);
+  if (risk !== 0) return risk;
+  const free = freeBytes(b, wanted) - freeBytes(a, wanted);
+  if (free !== 0) return free;
+  return a.hostId < b.hostId ? -1 : 1;
+}
+
+/** Whether dotted version `a` is lower than `b`. */
+export function olderThan(a: string, b: string): boolean {
+  const left = a.split(".").map(Number);
+  const right = b.split(".").map(Number);
+  for (let at = 0; at < Math.max(left.length, right.length); at++) {
+    const difference = (left[at] ?? 0) - (right[at] ?? 0);
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
+}
+
+/** Memory that placing `memoryBytes` takes of a host. */
+export function memoryNeeded(memoryBytes: number): number {
+  return memoryBytes * MEMORY_FACTOR;
+}
