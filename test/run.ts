@@ -147,17 +147,34 @@ function collect(child: ChildProcess): { text(): string; closed(): Promise<unkno
 /** Whether the group still has members once its leader is gone; ends them. */
 async function outlives(child: ChildProcess): Promise<boolean> {
   const deadlineMs = performance.now() + GRACE_MS;
-  while (signalGroup(child, 0)) {
+  while (hasGroup(child)) {
     if (performance.now() >= deadlineMs) return signalGroup(child, "SIGKILL");
     await sleep(20);
   }
   return false;
 }
 
+/** A zombie that nobody reaps (pid 1 of a container may be no init) is no process left behind. */
+function hasGroup(child: ChildProcess): boolean {
+  if (!signalGroup(child, 0)) return false;
+  return readdirSync("/proc").some((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      const [state, , group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      return Number(group) === child.pid && state !== "Z" && state !== "X";
+    } catch {
+      // It ended while we looked.
+      return false;
+    }
+  });
+}
+
 function endGroup(child: ChildProcess): void {
   signalGroup(child, "SIGKILL");
 }
 
+/** Whether the group has any member; with a signal, sends it. */
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals | 0): boolean {
   try {
     return child.pid !== undefined && process.kill(-child.pid, signal);

@@ -23,10 +23,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   bench: [...PURE, ...PROGRAMS, "cli"],
 };
 
+/** What of `process` is the world; a file may well have a process of its own, and `end()` it. */
+const PROCESS =
+  "argv|chdir|cwd|env|exit|exitCode|getuid|hrtime|kill|memoryUsage|off|on|once|pid|std\\w+|uptime";
 /** Time, chance and the process. */
 const AMBIENT = new RegExp(
   [
-    String.raw`\b(Date\.now|performance\.now|Math\.random|new Date\(\)|process\.\w+)`,
+    String.raw`\b(Date\.now|performance\.now|Math\.random|new Date\(\))`,
+    String.raw`(?<!\.)\bprocess\.(${PROCESS})\b`,
     String.raw`\b(setTimeout|setInterval|setImmediate|randomBytes|randomUUID|getRandomValues)\(`,
   ].join("|"),
 );
@@ -34,6 +38,7 @@ const AMBIENT = new RegExp(
 const AMBIENT_MODULE = /^(node:(child_process|net|http|https|worker_threads|sqlite|process)|ws)$/;
 /** Thin files that must touch one of these themselves, and why. */
 const MAY_TOUCH: Readonly<Record<string, string>> = {
+  "agent/qemu/process.ts": "starts QEMU, which outlives the agent and is adopted by pid",
   "agent/qemu/unix-socket.ts": "QEMU's control socket is a local socket, and no link of ours",
   "firmware-sim/smartctl.mjs": "stands for a command: a program of its own",
 };

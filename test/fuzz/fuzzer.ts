@@ -1,7 +1,7 @@
 /**
  * Coverage-guided fuzzing of one parser.
  *
- * Reading V8's coverage costs as much as hundreds of executions, so it is read once a batch; the
+ * Reading V8's coverage costs as much as many executions, so it is read once a batch; the
  * few batches that reached something new are run again in halves to find the inputs that did, and
  * those join the corpus that later inputs are mutated from.
  * @module
@@ -38,12 +38,22 @@ export interface Summary {
   readonly crashes: readonly Crash[];
 }
 
-const BATCH = 512;
+/** A slow target must not go without looking for long; a fast one must not look all the time. */
+const BATCH = 128;
 const INPUT_BYTES_MAX = 64 * 1024;
 const CORPUS_MAX = 4_096;
 const CRASHES_MAX = 10;
 
 const ROOT = new URL("../..", import.meta.url).href;
+
+/** One run of the fuzzer: what its steps share. */
+interface Run {
+  readonly target: Target;
+  readonly coverage: Coverage;
+  readonly crashes: Map<string, Crash>;
+  readonly deadlineMs: number;
+  executions: number;
+}
 
 /** Runs `target` on mutated inputs until a limit is reached. Crashes are returned, not thrown. */
 export function fuzz(target: Target, options: FuzzOptions): Summary {
@@ -53,25 +63,23 @@ export function fuzz(target: Target, options: FuzzOptions): Summary {
   using coverage = new Coverage(isMeasured);
   const pick = seededPick(seed);
   const corpus: Uint8Array[] = [...seeds];
-  const crashes = new Map<string, Crash>();
   const startedMs = performance.now();
-  let executions = 0;
+  const deadlineMs = startedMs + durationMs;
+  const run: Run = { target, coverage, crashes: new Map(), deadlineMs, executions: 0 };
 
   coverage.reset();
-  keepNew(target, seeds, coverage, () => {}, crashes);
-  executions += seeds.length;
-  while (executions < executionsMax && performance.now() - startedMs < durationMs) {
-    const batch = makeBatch(corpus, pick, Math.min(BATCH, executionsMax - executions));
-    keepNew(target, batch, coverage, (input) => keep(corpus, input, pick), crashes);
-    executions += batch.length;
+  executeBatch(run, seeds, () => {});
+  while (run.executions < executionsMax && performance.now() < deadlineMs) {
+    const batch = makeBatch(corpus, pick, Math.min(BATCH, executionsMax - run.executions));
+    executeBatch(run, batch, (input) => keep(corpus, input, pick));
   }
   return {
     target: target.name,
-    executions,
+    executions: run.executions,
     elapsedMs: performance.now() - startedMs,
     corpus: corpus.length,
     functions: coverage.functions,
-    crashes: [...crashes.values()],
+    crashes: [...run.crashes.values()],
   };
 }
 
@@ -90,27 +98,47 @@ function keep(corpus: Uint8Array[], input: Uint8Array, pick: Pick): void {
   else corpus[pick(corpus.length)] = input;
 }
 
-/** Runs `inputs`; if together they reached something new, finds which did and keeps them. */
-function keepNew(
-  target: Target,
+/** Runs `inputs`; if together they reached something new, finds which did. */
+function executeBatch(
+  run: Run,
   inputs: readonly Uint8Array[],
-  coverage: Coverage,
   onNew: (input: Uint8Array) => void,
-  crashes: Map<string, Crash>,
 ): void {
-  for (const input of inputs) execute(target, input, crashes);
-  const taken = coverage.take();
-  if (!coverage.isNew(taken)) return;
+  run.executions += executeAll(run, inputs);
+  findNew(run, inputs, onNew);
+}
+
+/** Looks at what `inputs`, just run, have reached; runs their halves again where it is new. */
+function findNew(
+  run: Run,
+  inputs: readonly Uint8Array[],
+  onNew: (input: Uint8Array) => void,
+): void {
+  const taken = run.coverage.take();
+  if (!run.coverage.isNew(taken)) return;
   const [only, second] = inputs;
   if (only !== undefined && second === undefined) {
     onNew(only);
   } else {
     const middle = inputs.length >> 1;
-    keepNew(target, inputs.slice(0, middle), coverage, onNew, crashes);
-    keepNew(target, inputs.slice(middle), coverage, onNew, crashes);
+    for (const half of [inputs.slice(0, middle), inputs.slice(middle)]) {
+      executeAll(run, half);
+      findNew(run, half, onNew);
+    }
   }
   // Whatever the halves did not show again (a cache was warm) must not be searched for ever.
-  coverage.merge(taken);
+  run.coverage.merge(taken);
+}
+
+/** Returns how many inputs were run before the deadline. */
+function executeAll({ target, crashes, deadlineMs }: Run, inputs: readonly Uint8Array[]): number {
+  let executions = 0;
+  for (const input of inputs) {
+    if (performance.now() >= deadlineMs) break;
+    execute(target, input, crashes);
+    executions++;
+  }
+  return executions;
 }
 
 function execute(target: Target, input: Uint8Array, crashes: Map<string, Crash>): void {

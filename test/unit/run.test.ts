@@ -7,10 +7,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-const PASSES = `import { suite } from "uvu";
-const one = suite("one");
-one("passes", () => {});
-`;
+const PASSES = 'import { suite } from "uvu"; const one = suite("one"); one("passes", () => {});\n';
+const ANOTHER = 'const two = suite("two"); two("passes", () => {}); two.run();';
 
 interface Case {
   readonly name: string;
@@ -25,7 +23,7 @@ const CASES: readonly Case[] = [
     name: "adds up files and their suites",
     files: {
       "a.test.ts": `${PASSES}one.skip("later", () => {});\none.run();\n`,
-      "b.test.ts": `${PASSES}one.run();\nconst two = suite("two");\ntwo("passes", () => {});\ntwo.run();`,
+      "b.test.ts": `${PASSES}one.run();\n${ANOTHER}`,
       "not-a-test.ts": "process.exit(1);",
     },
     last: "3 passed, 0 failed, 1 skipped",

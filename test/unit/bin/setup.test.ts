@@ -45,7 +45,10 @@ setup("tells who is not root what to install, before anything else", async () =>
   const { code, stdout, stderr } = await checkout.run({}, true);
   assert.is(code, 78);
   assert.is(stdout, "");
-  assert.match(stderr, /^set-up failed: Lifeboat needs qemu-system-x86_64, qemu-img, not found on PATH\.$/m);
+  assert.match(
+    stderr,
+    /^set-up failed: Lifeboat needs qemu-system-x86_64, qemu-img, not found on PATH\.$/m,
+  );
   const command = /^ {2}sudo apt-get install --no-install-recommends qemu-system-x86 qemu-utils$/m;
   assert.match(stderr, isDebian ? command : /on Debian: qemu-system-x86 qemu-utils/);
   assert.equal(checkout.calls, []);
