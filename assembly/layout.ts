@@ -23,7 +23,7 @@ export const BITMAP_BYTES: u32 = 524288;
 /** Most (start, length) pairs that one call of `runs` gives. */
 export const PAIRS_MAX: u32 = 4096;
 
-/** The worst a 64 KiB block can grow to while it is tried: every 255 literals cost one byte more. */
+/** What a 64 KiB block can grow to while it is tried: a byte more for every 255 literals. */
 const BLOCK_BOUND: u32 = 65536 + 65536 / 255 + 16;
 /** A window of blocks that would not compress, one length before each, and room for one trial. */
 const ENCODED_BYTES: u32 = 16 * (4 + 65536) + (BLOCK_BOUND - 65536);

@@ -18,7 +18,14 @@
  */
 import assert from "node:assert/strict";
 import { SystemError } from "../protocol/error.ts";
-import { BLOCK_BYTES, type Kernel, PAGE_BYTES, WINDOW_BYTES, WINDOW_PAGES } from "./kernel.ts";
+import {
+  BLOCK_BYTES,
+  ENCODED_BYTES_MAX,
+  type Kernel,
+  PAGE_BYTES,
+  WINDOW_BYTES,
+  WINDOW_PAGES,
+} from "./kernel.ts";
 
 const VERSION = 1;
 const CODEC_PAGES_LZ4 = 0;
@@ -26,6 +33,8 @@ const HEADER_BYTES = 32;
 const BYTES_HEADER_BYTES = 8;
 /** The top bit of a block's length: stored as it is. */
 const STORED = 0x8000_0000;
+/** The longest payload of pages there can be. */
+export const PAYLOAD_BYTES_MAX = HEADER_BYTES + 2 * (WINDOW_PAGES / 8) + ENCODED_BYTES_MAX;
 /** The most that `compressBytes` takes. */
 export const RAW_BYTES_MAX = 1024 * 1024 * 1024;
 

@@ -11,7 +11,13 @@ import {
   encodePages,
   parsePagesHeader,
 } from "../../../epochs/delta.ts";
-import { Kernel, loadKernelModule, PAGE_BYTES, WINDOW_BYTES } from "../../../epochs/kernel.ts";
+import {
+  Kernel,
+  loadKernelModule,
+  PAGE_BYTES,
+  WINDOW_BYTES,
+  WINDOW_PAGES,
+} from "../../../epochs/kernel.ts";
 import { SystemError } from "../../../protocol/error.ts";
 import { bitmapOf, lz4Decode, lz4Encode } from "../../unit/assembly/reference.ts";
 import { mixture } from "../../unit/assembly/samples.ts";
@@ -24,9 +30,10 @@ const RAW_BYTES_MAX = 2 * WINDOW_BYTES;
 const REFERENCE_BYTES_MAX = 100_000;
 const GUARD = 0xa5;
 const kernel = new Kernel(loadKernelModule(), WINDOW_BYTES);
+// Window and shadow lie before and behind what the decoders may write, and hold the same.
 kernel.window.fill(GUARD);
-kernel.selectAll(256);
-kernel.updateShadow(0, 256);
+kernel.selectAll(WINDOW_PAGES);
+kernel.updateShadow(0, WINDOW_PAGES);
 
 /** Sound payloads and blocks, as a start for mutations. The first byte says what the rest is. */
 export function seeds(): Uint8Array[] {
@@ -65,11 +72,7 @@ export function run(bytes: Uint8Array): void {
       runBlock(rest);
       break;
   }
-  assert(
-    kernel.window.every((byte) => byte === GUARD),
-    "the decoder wrote into the window",
-  );
-  assert.equal(kernel.compare(0, 256), 0, "the decoder wrote into the shadow");
+  assert.equal(kernel.compare(0, WINDOW_PAGES), 0, "the decoder wrote outside its region");
 }
 
 /** Every page in RAM, none twice, as many as the header says. */

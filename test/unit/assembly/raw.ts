@@ -17,7 +17,7 @@ export interface RawKernels {
   decompress(source: number, length: number, target: number, targetLength: number): number;
 }
 
-/** A fresh instance, all of its memory, and where the test may put its things: 16 MiB from `free`. */
+/** An instance, its whole memory, and where a test may put its things: 16 MiB from `free`. */
 export interface RawInstance {
   readonly kernels: RawKernels;
   readonly bytes: Uint8Array;
