@@ -39,17 +39,17 @@ export interface Guest {
   phase(): Phase;
   /** Stops the vCPUs and drains block I/O; a paused guest stays paused. */
   pause(): Promise<void>;
-  /** Lets the vCPUs run, also for the first time and after `saveState`. */
+  /** Lets the vCPUs run, also for the first time and after `migrateState`. */
   resume(): Promise<void>;
   /** Asks QEMU, and corrects the phase by its answer. */
   status(): Promise<Phase>;
   /** Device state of a paused guest; it is in `postmigrate` afterwards. At most 64 MiB. */
-  saveState(): Promise<Uint8Array>;
+  migrateState(): Promise<Uint8Array>;
   /** Gives a guest started with `incoming` its device state; it is paused afterwards. */
   loadState(bytes: Uint8Array): Promise<void>;
   /** Makes the overlay's file and attaches it, unused. Call it before the pause. */
   prepareOverlay(overlay: Overlay & { readonly sizeBytes: number }): Promise<void>;
-  /** Puts the overlays on top of their disks, in the pause and before `saveState`: all or none. */
+  /** Puts the overlays on top of their disks, in the pause and before `migrateState`: all or none. */
   snapshot(overlays: readonly Overlay[]): Promise<void>;
   /** Disk id -> number of its top layer. */
   topLayers(): ReadonlyMap<string, number>;
@@ -223,7 +223,7 @@ class QmpGuest implements Guest {
     return this.state.phase;
   }
 
-  saveState(): Promise<Uint8Array> {
+  migrateState(): Promise<Uint8Array> {
     const { clock } = this.ports;
     return this.perform("save-state", () => saveDeviceState(this.qmp, this.paths.state, clock));
   }

@@ -25,7 +25,7 @@ export const MESSAGE_CHARS_MAX = 4 * 1024 * 1024;
 const version = z.object({ major: z.int(), minor: z.int(), micro: z.int() });
 const id = z.int().optional();
 const greeting = z.object({ QMP: z.object({ version: z.object({ qemu: version }) }) });
-const event = z.object({ event: z.string().max(128), data: z.unknown() });
+const event = z.object({ event: z.string().max(128), data: z.unknown().optional() });
 const failure = z.object({ error: z.object({ class: z.string(), desc: z.string() }), id });
 const success = z.object({ return: z.unknown(), id });
 
