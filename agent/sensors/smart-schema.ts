@@ -63,7 +63,7 @@ const nvmeLog = z.object({
 export type NvmeLog = z.infer<typeof nvmeLog>;
 
 export const smartSchema = z.object({
-  json_format_version: z.unknown(),
+  json_format_version: z.unknown().optional(),
   smartctl: maybe(
     z.object({
       exit_status: maybe(z.int().min(0).max(255)),
