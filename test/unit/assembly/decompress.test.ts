@@ -42,6 +42,8 @@ function block(...parts: readonly (number | readonly number[])[]): Uint8Array {
 }
 
 const FIVE = [1, 2, 3, 4, 5];
+const FOURTEEN = new Array<number>(14).fill(9);
+const TWENTY = new Array<number>(20).fill(9);
 const refused: readonly [name: string, block: Uint8Array, length: number][] = [
   ["no bytes at all", block(), 0],
   ["no bytes for some", block(), 5],
@@ -57,6 +59,9 @@ const refused: readonly [name: string, block: Uint8Array, length: number][] = [
   ["a match into the last five bytes", block(0x10, 1, [1, 0], 0x40, [1, 2, 3, 4]), 9],
   ["a match at the end", block(0x10, 1, [1, 0]), 5],
   ["a match length without an end", block(0x1f, 1, [1, 0], 255, 255), 2000],
+  ["short literals past the output", block(0xef, FOURTEEN, [1, 0], 255, 255, 0, FOURTEEN), 10],
+  ["a short match past the output", block(0xfe, 5, TWENTY, [16, 0], 0xee, TWENTY), 20],
+  ["a short match to the very end", block(0xfe, 5, TWENTY, [16, 0], 0), 38],
   ["bytes behind the end", block(0x50, FIVE, 0), 5],
 ];
 
