@@ -1,0 +1,45 @@
+// Readings for tests: what a disk and an adapter say.
+import type { DiskSignal, NicSignal, Reading } from "../../../predictor/reading.ts";
+
+type Value = number | bigint | string;
+
+/** Readings of one disk: a value, or the reason for none. */
+export function diskReadings(
+  values: Partial<Record<DiskSignal, Value | { missing: string }>>,
+  instance = "model/serial",
+  device = "sda",
+): Reading[] {
+  return Object.entries(values).map(([signal, value]): Reading => {
+    const sensor = { component: "disk", device, instance, source: "test" } as const;
+    const about = { ...sensor, signal: signal as DiskSignal };
+    return typeof value === "object"
+      ? { ...about, status: "missing", reason: value.missing }
+      : { ...about, status: "ok", value };
+  });
+}
+
+/** A disk with nothing to complain of. */
+export const WELL = {
+  health: "passed",
+  "smart-5": 0,
+  "smart-187": 0,
+  "smart-188": 0,
+  "smart-197": 0,
+  "smart-198": 0,
+} as const;
+
+/** Readings of one adapter. */
+export function nicReadings(
+  values: Partial<Record<NicSignal, Value>>,
+  instance = "boot/2/02:00",
+): Reading[] {
+  return Object.entries(values).map(([signal, value]) => ({
+    component: "nic",
+    device: "eth0",
+    instance,
+    signal: signal as NicSignal,
+    source: "test",
+    status: "ok",
+    value,
+  }));
+}
