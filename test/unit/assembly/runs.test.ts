@@ -38,7 +38,16 @@ const table: readonly [name: string, set: number[], bits: number, gap: number, o
     ["the last bit of a long empty bitmap", [4999], 5000, 0, [[4999, 1]]],
     ["neighbours across a word", [62, 63, 64, 65], 200, 0, [[62, 4]]],
     ["a gap as large as allowed", [1, 4], 64, 2, [[1, 4]]],
-    ["a gap one larger", [1, 5], 64, 2, [[1, 1], [5, 1]]], // biome-ignore format: one case a line
+    [
+      "a gap one larger",
+      [1, 5],
+      64,
+      2,
+      [
+        [1, 1],
+        [5, 1],
+      ],
+    ],
     ["a gap across a word", [63, 66], 128, 2, [[63, 4]]],
   ];
 
