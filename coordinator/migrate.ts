@@ -11,6 +11,7 @@
  */
 import type { VmReport } from "../protocol/authority.ts";
 import type { Message } from "../protocol/message.ts";
+import { hasReleased, isBurnt, isIncoming, refusedBySource, wasActive } from "./standing.ts";
 import {
   type Config,
   type Effect,
@@ -345,37 +346,6 @@ export function resultOf(saga: Saga, state: State): Effect {
 
 function late({ atMs, saga }: Now, limitMs: number | undefined): boolean {
   return limitMs !== undefined && atMs - saga.sinceMs >= limitMs;
-}
-
-type Reported<Phase extends VmReport["phase"]> = VmReport & { readonly phase: Phase };
-
-function isIncoming(saga: Saga, report: VmReport | undefined): report is Reported<"incoming"> {
-  return report?.phase === "incoming" && report.term === saga.toTerm;
-}
-
-/** The target journalled ACTIVE, whatever became of its guest since. */
-function wasActive(
-  saga: Saga,
-  report: VmReport | undefined,
-): report is Reported<"active" | "stopped" | "void"> {
-  if (report === undefined || report.term !== saga.toTerm) return false;
-  return report.phase === "active" || report.phase === "stopped" || report.phase === "void";
-}
-
-/** The target has heard of the term and cannot use it: it is not incoming and never was active. */
-function isBurnt(saga: Saga, report: VmReport | undefined): report is Reported<"burnt" | "none"> {
-  if (report === undefined || report.termSeen < saga.toTerm) return false;
-  return report.phase === "burnt" || report.phase === "none";
-}
-
-function hasReleased(saga: Saga, report: VmReport | undefined): report is Reported<"released"> {
-  return report?.phase === "released" && report.toTerm === saga.toTerm;
-}
-
-/** The source has refused the term, or holds no term any more from which it could release. */
-function refusedBySource(saga: Saga, report: VmReport | undefined): boolean {
-  if (report === undefined || hasReleased(saga, report)) return false;
-  return report.refusedTerm >= saga.toTerm || report.phase !== "active";
 }
 
 function save(saga: Saga): Effect {
