@@ -44,7 +44,8 @@ async function replace(path: string, text: string): Promise<void> {
     await writeFile(beside, text);
     await rename(beside, path);
   } catch (cause) {
-    await rm(beside, { force: true });
+    // The first failure is the one to tell.
+    await rm(beside, { force: true }).catch(() => undefined);
     throw new SystemError("FILE_FAILED", `Cannot write ${path}`, { cause });
   }
 }

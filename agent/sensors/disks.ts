@@ -87,17 +87,21 @@ export function disks(config: DisksConfig, run: RunCommand): Disks {
     scan,
     async read() {
       const failed = scanned ? [] : await scan();
-      const queue = [...known.values()];
-      const readings: Reading[][] = [];
-      const work = async (): Promise<void> => {
-        for (let disk = queue.shift(); disk !== undefined; disk = queue.shift()) {
-          readings.push([...(await readDisk(disk, ask))]);
-        }
-      };
-      await Promise.all(Array.from({ length: PARALLEL_MAX }, work));
-      return [...failed, ...readings.flat()];
+      return [...failed, ...(await readAll([...known.values()], ask))];
     },
   };
+}
+
+/** Asks a few disks at a time, each as soon as another is done. */
+async function readAll(queue: Disk[], ask: Ask): Promise<readonly Reading[]> {
+  const readings: Reading[] = [];
+  const work = async (): Promise<void> => {
+    for (let disk = queue.shift(); disk !== undefined; disk = queue.shift()) {
+      readings.push(...(await readDisk(disk, ask)));
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL_MAX }, work));
+  return readings;
 }
 
 /** A disk that vanished stays known, as missing, until there are too many. */

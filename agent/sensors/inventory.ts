@@ -59,37 +59,50 @@ export async function readInventory(source: InventorySource, clock: Clock): Prom
       return undefined;
     }
   };
-  const os = record(await ask("osInfo"));
-  const system = record(await ask("system"));
-  const baseboard = record(await ask("baseboard"));
-  const modules = records(await ask("memLayout"));
-  const disks = records(await ask("diskLayout"));
   return {
-    system: {
-      manufacturer: text(system["manufacturer"]),
-      model: text(system["model"]),
-      serial: text(system["serial"]),
-    },
-    baseboard: { manufacturer: text(baseboard["manufacturer"]), model: text(baseboard["model"]) },
-    os: {
-      distribution: text(os["distro"]),
-      release: text(os["release"]),
-      kernel: text(os["kernel"]),
-      architecture: text(os["arch"]),
-    },
-    memoryModules: modules.map((module) => ({
-      bank: text(module["bank"]),
-      manufacturer: text(module["manufacturer"]),
-      sizeBytes: size(module["size"]),
-      ecc: typeof module["ecc"] === "boolean" ? module["ecc"] : null,
-    })),
-    disks: disks.map((disk) => ({
-      device: text(disk["device"]),
-      model: text(disk["name"]),
-      serial: text(disk["serialNum"]),
-      sizeBytes: size(disk["size"]),
-    })),
+    os: osOf(record(await ask("osInfo"))),
+    system: systemOf(record(await ask("system"))),
+    baseboard: baseboardOf(record(await ask("baseboard"))),
+    memoryModules: records(await ask("memLayout")).map(moduleOf),
+    disks: records(await ask("diskLayout")).map(diskOf),
     failures,
+  };
+}
+
+type Answer = Readonly<Record<string, unknown>>;
+
+function osOf({ distro, release, kernel, arch }: Answer): Inventory["os"] {
+  return {
+    distribution: text(distro),
+    release: text(release),
+    kernel: text(kernel),
+    architecture: text(arch),
+  };
+}
+
+function systemOf({ manufacturer, model, serial }: Answer): Inventory["system"] {
+  return { manufacturer: text(manufacturer), model: text(model), serial: text(serial) };
+}
+
+function baseboardOf({ manufacturer, model }: Answer): Inventory["baseboard"] {
+  return { manufacturer: text(manufacturer), model: text(model) };
+}
+
+function moduleOf({ bank, manufacturer, size, ecc }: Answer): Inventory["memoryModules"][number] {
+  return {
+    bank: text(bank),
+    manufacturer: text(manufacturer),
+    sizeBytes: bytes(size),
+    ecc: typeof ecc === "boolean" ? ecc : null,
+  };
+}
+
+function diskOf({ device, name, serialNum, size }: Answer): Inventory["disks"][number] {
+  return {
+    device: text(device),
+    model: text(name),
+    serial: text(serialNum),
+    sizeBytes: bytes(size),
   };
 }
 
@@ -103,11 +116,11 @@ async function withinTime(answer: Promise<unknown>, clock: Clock): Promise<unkno
   }
 }
 
-function record(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+function record(value: unknown): Answer {
+  return typeof value === "object" && value !== null ? (value as Answer) : {};
 }
 
-function records(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+function records(value: unknown): readonly Answer[] {
   return Array.isArray(value) ? value.slice(0, ENTRIES_MAX).map(record) : [];
 }
 
@@ -118,6 +131,6 @@ function text(value: unknown): string {
     : "";
 }
 
-function size(value: unknown): number {
+function bytes(value: unknown): number {
   return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : 0;
 }

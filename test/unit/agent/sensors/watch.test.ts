@@ -1,0 +1,74 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { watchSensors } from "../../../../agent/sensors/watch.ts";
+import { DEFAULT_CONFIG } from "../../../../predictor/config.ts";
+import type { Reading } from "../../../../predictor/reading.ts";
+import { manualClock } from "../../predictor/manual-clock.ts";
+import { diskReadings, nicReadings, WELL } from "../../predictor/readings.ts";
+
+const watch = suite("watch");
+const PERIODS = { networkMs: 1_000, disksMs: 3_000, scanMs: 60_000 };
+
+watch("watchSensors() asks each kind at its own pace, and predicts", async () => {
+  const clock = manualClock();
+  const asked: string[] = [];
+  const predicted: string[] = [];
+  let dying = false;
+  const { stop } = watchSensors(
+    {
+      clock,
+      disks: {
+        async scan() {
+          asked.push("scan");
+          return [];
+        },
+        async read() {
+          asked.push("disks");
+          return diskReadings(dying ? { ...WELL, "smart-5": 1, "smart-197": 1 } : WELL);
+        },
+      },
+      async network() {
+        asked.push("network");
+        return nicReadings({ "carrier-losses": 0n });
+      },
+      onEffect: (effect) => effect.type === "prediction" && predicted.push(effect.prediction.id),
+    },
+    DEFAULT_CONFIG,
+    PERIODS,
+  );
+  await clock.advance(0);
+  for (let second = 0; second < 6; second++) {
+    dying = second === 5;
+    await clock.advance(1_000);
+  }
+  const count = (kind: string): number => asked.filter((each) => each === kind).length;
+  assert.equal([count("scan"), count("disks"), count("network")], [1, 3, 7]);
+  assert.equal(predicted, ["local/disk/sda/1"]);
+  stop();
+  await clock.advance(60_000);
+  assert.is(asked.length, 11);
+});
+
+watch("watchSensors() starts no second question while the first is open", async () => {
+  const clock = manualClock();
+  const { promise, resolve } = Promise.withResolvers<readonly Reading[]>();
+  let questions = 0;
+  const disks = { scan: async () => [], read: async () => [] };
+  const network = (): Promise<readonly Reading[]> => {
+    questions += 1;
+    return promise;
+  };
+  const ports = { clock, disks, network, onEffect: () => undefined };
+  const { stop } = watchSensors(ports, DEFAULT_CONFIG, PERIODS);
+  await clock.advance(1_000);
+  await clock.advance(1_000);
+  assert.is(questions, 1);
+  resolve([]);
+  await clock.advance(0);
+  await clock.advance(1_000);
+  await clock.advance(1_000);
+  assert.is(questions, 3);
+  stop();
+});
+
+watch.run();
