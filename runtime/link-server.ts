@@ -25,6 +25,8 @@ export interface ListenOptions {
   /** Hexadecimal digits of a principal's secret; undefined refuses it. */
   readonly secretOf: (who: Principal) => string | undefined;
   readonly accepts: readonly Role[];
+  /** Roles of which several may be there at once, each with a link of its own: operators. */
+  readonly many?: readonly Role[];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -41,27 +43,29 @@ export interface LinkServer {
   readonly port: number;
   readonly counts: Readonly<LinkCounts>;
   links(): Link[];
+  /** The link of a principal that has one at most. */
   linkTo(who: Principal): Link | undefined;
   /** Ends every link, telling `onDown`, and the listener. */
   close(): Promise<void>;
 }
 
 /**
- * One link a principal: a second connection takes the place of the first, whose `onDown` comes
+ * One link a principal, but for `many`: a second connection takes the place of the first, whose `onDown` comes
  * before the second's `onLink`.
  * @throws SystemError INSECURE_NETWORK, LISTEN_FAILED
  */
 export async function listenLinks(options: ListenOptions): Promise<LinkServer> {
-  const { clock, log, pingMs = PING_MS } = options;
+  const { clock, log, many = [], pingMs = PING_MS } = options;
   const counts = noCounts();
-  const links = new Map<Principal, Link>();
+  const links = new Map<string, Link>();
+  const keyOf = ({ peer, session }: Link): string => (many.includes(roleOf(peer)) ? session : peer);
   const complain = seldom(clock);
   const ports = {
     ...options,
     pingMs,
     counts,
     onDown(link: Link, reason: string) {
-      if (links.get(link.peer) === link) links.delete(link.peer);
+      if (links.get(keyOf(link)) === link) links.delete(keyOf(link));
       options.onDown(link, reason);
     },
   };
@@ -72,8 +76,8 @@ export async function listenLinks(options: ListenOptions): Promise<LinkServer> {
     secretOf: (from) => secretFor(from, options),
     onEstablished(socket, established) {
       const link = openLink(socket, established, ports);
-      links.get(link.peer)?.close(CLOSE.replaced, "replaced by a newer link");
-      links.set(link.peer, link);
+      links.get(keyOf(link))?.close(CLOSE.replaced, "replaced by a newer link");
+      links.set(keyOf(link), link);
       options.onLink(link);
     },
     onRefused(error) {

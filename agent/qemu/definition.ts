@@ -14,7 +14,7 @@ import {
   guestDefinition,
 } from "../../protocol/definition.ts";
 import { SystemError } from "../../protocol/error.ts";
-import { parseStrictYaml } from "./strict-yaml.ts";
+import { parseStrictYaml } from "../../runtime/strict-yaml.ts";
 
 /** What this host contributes to a frozen machine. */
 export interface HostCapabilities {
@@ -53,7 +53,10 @@ const UNMOVABLE: Readonly<Record<string, string>> = {
  * @throws SystemError DEFINITION_INVALID: `file:line: reason`, one line a mistake.
  */
 export function parseDefinition(text: string, file: string): GuestDefinition {
-  const definition = parseStrictYaml(text, file, guestDefinition, UNMOVABLE);
+  const definition = parseStrictYaml(text, file, guestDefinition, {
+    code: "DEFINITION_INVALID",
+    refusals: UNMOVABLE,
+  });
   assertConsistent(definition, file);
   return definition;
 }

@@ -1,30 +1,41 @@
 /**
  * YAML through a zod schema, every complaint with the line it is about.
+ * @module
  */
 import { isMap, isNode, isScalar, LineCounter, type Pair, parseDocument } from "yaml";
 import type * as z from "zod";
-import { SystemError } from "../../protocol/error.ts";
+import { SystemError } from "../protocol/error.ts";
 
-/** A definition is a page of text; a larger file is not one. */
+/** A definition or a configuration is a page of text; a larger file is neither. */
 const TEXT_CHARS_MAX = 256 * 1024;
 const ISSUES_SHOWN_MAX = 8;
 
 /** Key or `mode` value -> why a file that has it is refused, whatever else it says. */
 export type Refusals = Readonly<Record<string, string>>;
 
+/** What the mistakes of a file are called: configurations and definitions have codes of their own. */
+export type InvalidCode = "CONFIG_INVALID" | "DEFINITION_INVALID";
+
+export interface StrictYamlOptions {
+  readonly code: InvalidCode;
+  readonly refusals?: Refusals;
+}
+
 type Document = ReturnType<typeof parseDocument>;
 type Path = readonly PropertyKey[];
 
 /**
  * Parses `text` strictly: duplicate keys, aliases and unknown keys are errors.
- * @throws SystemError DEFINITION_INVALID: one line a mistake, each as `file:line: reason`.
+ * @throws SystemError of `code`: one line a mistake, each as `file:line: reason`.
  */
 export function parseStrictYaml<Schema extends z.ZodType>(
   text: string,
   file: string,
   schema: Schema,
-  refusals: Refusals = {},
+  { code, refusals = {} }: StrictYamlOptions,
 ): z.output<Schema> {
+  const invalid = (reasons: readonly string[]): SystemError =>
+    new SystemError(code, reasons.join("\n"));
   if (text.length > TEXT_CHARS_MAX) throw invalid([`${file}: over ${TEXT_CHARS_MAX} characters`]);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, strict: true, uniqueKeys: true });
@@ -34,7 +45,8 @@ export function parseStrictYaml<Schema extends z.ZodType>(
   if (broken !== undefined) {
     throw invalid([complain(broken.pos[0], broken.message.split(" at line")[0] ?? "not YAML")]);
   }
-  const value = toValue(document, file);
+  const value = toValue(document);
+  if (value === ALIASED) throw invalid([`${file}: aliases are not allowed`]);
   const refused = findRefused(document, refusals);
   if (refused !== undefined) throw invalid([complain(refused.offset, refused.reason)]);
   const result = schema.safeParse(value);
@@ -45,12 +57,14 @@ export function parseStrictYaml<Schema extends z.ZodType>(
   );
 }
 
+const ALIASED = Symbol("aliased");
+
 /** No aliases: a few hundred bytes of them can stand for gigabytes. */
-function toValue(document: Document, file: string): unknown {
+function toValue(document: Document): unknown {
   try {
     return document.toJS({ maxAliasCount: 0 });
-  } catch (cause) {
-    throw new SystemError("DEFINITION_INVALID", `${file}: aliases are not allowed`, { cause });
+  } catch {
+    return ALIASED;
   }
 }
 
@@ -126,8 +140,4 @@ function findRefused(document: Document, refusals: Refusals): Complaint | undefi
 
 function plain(value: unknown): unknown {
   return isScalar(value) ? value.value : undefined;
-}
-
-function invalid(reasons: readonly string[]): SystemError {
-  return new SystemError("DEFINITION_INVALID", reasons.join("\n"));
 }
