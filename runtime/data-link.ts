@@ -136,7 +136,7 @@ export function dialData(options: DialDataOptions): Promise<DataLink> {
 }
 
 /** What a token is called on the wire; it does not tell the token. */
-function tokenId(token: string): string {
+export function tokenId(token: string): string {
   return createHash("sha256").update(token).digest("hex").slice(0, 32);
 }
 

@@ -19,7 +19,9 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 
 const TEXT_LENGTH_MAX = 1_024;
 const FIELDS_MAX = 32;
-const DEPTH_MAX = 4;
+const DEPTH_MAX = 6;
+/** All values of one line together. */
+const VALUES_MAX = 256;
 const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 /** Writes to `destination`: a file descriptor (2 is stderr) or something with `write`. */
@@ -67,23 +69,27 @@ export function printable(text: string): string {
 }
 
 function bound(fields: LogFields): Record<string, unknown> {
-  return boundValue(fields, 0) as Record<string, unknown>;
+  return boundValue(fields, 0, { left: VALUES_MAX }) as Record<string, unknown>;
 }
 
 /** An error keeps its code and sentence; a stack is for programmer errors, which end the process. */
-function boundValue(value: unknown, depth: number): unknown {
+function boundValue(value: unknown, depth: number, budget: { left: number }): unknown {
+  if (budget.left-- <= 0) return "…";
   if (typeof value === "string") return printable(value);
   if (typeof value === "bigint") return value.toString();
-  if (value instanceof Error) {
-    const code = "code" in value ? value.code : value.name;
-    return boundValue({ code, message: value.message, cause: value.cause }, depth + 1);
-  }
   if (typeof value !== "object" || value === null) return value;
   if (depth >= DEPTH_MAX) return "…";
-  if (Array.isArray(value))
-    return value.slice(0, FIELDS_MAX).map((one) => boundValue(one, depth + 1));
+  const inner = (one: unknown): unknown => boundValue(one, depth + 1, budget);
+  if (value instanceof Error) {
+    const code = "code" in value ? value.code : value.name;
+    const { message, cause } = value;
+    return {
+      code: inner(code),
+      message: inner(message),
+      ...(cause === undefined ? {} : { cause: inner(cause) }),
+    };
+  }
+  if (Array.isArray(value)) return value.slice(0, FIELDS_MAX).map(inner);
   const entries = Object.entries(value).slice(0, FIELDS_MAX);
-  return Object.fromEntries(
-    entries.map(([key, one]) => [printable(key), boundValue(one, depth + 1)]),
-  );
+  return Object.fromEntries(entries.map(([key, one]) => [printable(key), inner(one)]));
 }
