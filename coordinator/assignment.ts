@@ -7,8 +7,10 @@
  * Rule 3: what is left of a VM on other hosts is ended only below the term in force.
  */
 import type { VmReport } from "../protocol/authority.ts";
+import type { VmId } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
 import { putVm } from "./migrate.ts";
+import { highestTerm } from "./standing.ts";
 import {
   type Config,
   type Effect,
@@ -34,13 +36,21 @@ export function takeReport(state: State, host: Host, report: VmReport): Step {
   return vm === undefined ? adopt(next, host, report) : compareTerms(next, host, vm, report);
 }
 
-/** A VM this coordinator has no record of, as after a restore of an old one: the agent has. */
+/** The highest term of a VM that any agent spoke of in this life of the coordinator. */
+export function termHeard(state: State, id: VmId): number {
+  const reports = Object.values(state.hosts).map((host) => host.reports[id]);
+  return Math.max(0, ...reports.map((report) => (report === undefined ? 0 : highestTerm(report))));
+}
+
+/**
+ * A VM this coordinator has no record of, as after a restore of an old one: the agent has. What
+ * does not run is not started: a host that was not heard yet may hold a higher term.
+ */
 function adopt(state: State, host: Host, report: VmReport): Step {
-  const { definition, term, termSeen, phase, vmId } = report;
-  const holds = phase === "active" || phase === "stopped" || phase === "void";
-  if (definition === undefined || !holds) return [state, []];
-  const termMax = Math.max(term, termSeen);
-  const desired = phase === "stopped" ? "stopped" : "running";
+  const { definition, term, phase, vmId } = report;
+  if (definition === undefined || !holdsTerm(report)) return [state, []];
+  const termMax = termHeard(state, vmId);
+  const desired = phase === "active" ? "running" : "stopped";
   const record = {
     vmId,
     definition,
@@ -60,12 +70,18 @@ function adopt(state: State, host: Host, report: VmReport): Step {
   ];
 }
 
+function holdsTerm({ phase }: VmReport): boolean {
+  return phase === "active" || phase === "stopped" || phase === "void";
+}
+
+/** A holder of a higher term than the record's shows that the record is an old one: see adopt. */
 function compareTerms(state: State, host: Host, vm: Vm, report: VmReport): Step {
-  const termMax = Math.max(vm.termMax, report.term, report.termSeen);
+  const termMax = Math.max(vm.termMax, highestTerm(report));
   const running = report.phase === "active" && report.guest === "running";
   let next: Vm = { ...vm, termMax };
-  if (report.phase === "active" && report.term > vm.term && sagaFor(state, vm.vmId) === undefined) {
-    next = { ...next, term: report.term, hostId: host.hostId };
+  if (holdsTerm(report) && report.term > vm.term && sagaFor(state, vm.vmId) === undefined) {
+    const desired = report.phase === "active" ? "running" : "stopped";
+    next = { ...next, term: report.term, hostId: host.hostId, desired };
   }
   if (running && host.hostId === next.hostId && report.term === next.term) {
     const { held: _held, ...rest } = next;
@@ -98,6 +114,9 @@ function settleHolder(state: State, vm: Vm, atMs: number, config: Config): Step 
   if (report?.phase === "incoming") return hold(state, vm, `It is incoming on ${vm.hostId}`);
   if (report?.phase === "released") {
     return hold(state, vm, `${vm.hostId} gave it up to term ${report.toTerm ?? "?"}`);
+  }
+  if (report !== undefined && highestTerm(report) > vm.term && !holdsTerm(report)) {
+    return hold(state, vm, `${vm.hostId} gave it up to term ${highestTerm(report)}`);
   }
   return grantAgain(state, vm, report, atMs, config);
 }

@@ -56,6 +56,7 @@ export function highestTerm(report: VmReport): number {
 /** Whether two reports say the same, but for their number and their words. */
 export function standsAsBefore(before: VmReport | undefined, report: VmReport): boolean {
   if (before === undefined) return false;
-  const bare = (one: VmReport): string => JSON.stringify({ ...one, version: 0, reason: "" });
+  const bare = ({ version: _version, reason: _reason, ...rest }: VmReport): string =>
+    JSON.stringify(rest);
   return bare(before) === bare(report);
 }
