@@ -9,6 +9,7 @@ import type { HostId, VmId } from "../protocol/ids.ts";
 import { settle, takeReport } from "./assignment.ts";
 import { advance, migrate, putSaga, resultOf } from "./migrate.ts";
 import * as request from "./requests.ts";
+import { standsAsBefore } from "./standing.ts";
 import {
   type Config,
   type Effect,
@@ -131,13 +132,19 @@ function vmReport(state: State, event: Of<"vm-report">): Step {
   if (host === undefined || host.bootId !== event.bootId) return [state, []];
   const next = { ...host, capacity: event.capacity };
   const hosts = { ...state.hosts, [host.hostId]: next };
-  return takeReport(touched({ ...state, hosts }, event.report, event.atMs), next, event.report);
+  return takeReport(
+    touched({ ...state, hosts }, host, event.report, event.atMs),
+    next,
+    event.report,
+  );
 }
 
-/** Something of a saga moved: its deadlines count from here. */
-function touched(state: State, report: VmReport, atMs: number): State {
+/** Something of a saga moved: its deadlines count from here. A refusal told again moves nothing. */
+function touched(state: State, { hostId, reports }: Host, report: VmReport, atMs: number): State {
   const saga = sagaFor(state, report.vmId);
-  return saga === undefined ? state : putSaga(state, { ...saga, movedAtMs: atMs });
+  if (saga === undefined || (hostId !== saga.source && hostId !== saga.target)) return state;
+  if (standsAsBefore(reports[report.vmId], report)) return state;
+  return putSaga(state, { ...saga, movedAtMs: atMs });
 }
 
 /** A command had no effect. The report that came with it moves things; this tells people why. */
@@ -169,16 +176,14 @@ function managementUp(state: State): Step {
 }
 
 function tick(state: State, atMs: number, config: Config): Step {
-  const pendingRuns = Object.fromEntries(
-    Object.entries(state.pendingRuns).filter(([, run]) => atMs - run.atMs < config.prepareMs),
-  );
-  const sagas = Object.values(state.sagas);
+  const [next, expired] = request.expireRuns(state, atMs, config.prepareMs);
+  const sagas = Object.values(next.sagas);
   const excess = sagas.length - config.sagasKept;
-  if (excess <= 0) return [{ ...state, pendingRuns }, []];
+  if (excess <= 0) return [next, expired];
   const old = sagas.filter((saga) => saga.phase === "done").slice(0, excess);
   const kept = sagas.filter((saga) => !old.includes(saga));
-  const next = Object.fromEntries(kept.map((saga) => [saga.sagaId, saga]));
-  return [{ ...state, pendingRuns, sagas: next }, []];
+  const fresh = Object.fromEntries(kept.map((saga) => [saga.sagaId, saga]));
+  return [{ ...next, sagas: fresh }, expired];
 }
 
 /** Advances every saga and assignment that the event can have touched. */

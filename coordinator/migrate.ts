@@ -206,12 +206,19 @@ function verifying(now: Now): Step {
   if (target.phase === "active" && target.verified) {
     return enter({ ...now, saga: { ...saga, outcome: "moved" } }, "retiring");
   }
-  if (target.phase !== "active") {
-    const kept = hasReleased(saga, source) && source.guest === "paused";
-    if (kept) return giveBack(now, source, `died on ${saga.target} before it was verified`);
-    return finish(now, "moved", `Moved, then died on ${saga.target}`, []);
+  return target.phase === "active" ? [now.state, []] : diedUnverified(now, source);
+}
+
+/** What the source kept goes first; one that stays away is not waited for for ever. */
+function diedUnverified(now: Now, source: VmReport | undefined): Step {
+  const { saga, atMs, config, state } = now;
+  const connected = state.hosts[saga.source]?.connected === true;
+  if (connected && hasReleased(saga, source) && source.guest === "paused") {
+    return giveBack(now, source, `died on ${saga.target} before it was verified`);
   }
-  return [now.state, []];
+  const gone = atMs - saga.movedAtMs >= (config?.stallMs ?? Number.POSITIVE_INFINITY);
+  if (!gone && (!connected || source === undefined)) return [state, []];
+  return finish(now, "moved", `Moved, then died on ${saga.target}`, []);
 }
 
 /** A higher term for the source, whose guest stands where it stopped; or else its disk. */

@@ -4,11 +4,13 @@
  */
 import type { HostSummary, VmSummary } from "../protocol/evacuation.ts";
 import type { OperationId } from "../protocol/ids.ts";
+import { termHeard } from "./assignment.ts";
 import { cancel, putVm } from "./migrate.ts";
 import {
   type Effect,
   type Event,
   hostRecordOf,
+  type PendingRun,
   reportFrom,
   type State,
   type Step,
@@ -93,16 +95,36 @@ export function takeFrozen(state: State, event: Of<"frozen">): Step {
     return fail(next, operationId, code, reason);
   }
   const { vmId, hostId } = pending;
+  const vm = state.vms[vmId];
+  if (vm !== undefined) {
+    const reason = `The VM was created on ${vm.hostId} meanwhile`;
+    return fail(next, operationId, "STATE_CONFLICT", reason);
+  }
+  const heard = termHeard(state, vmId);
   const record = {
     vmId,
     definition,
-    term: 0,
-    termMax: 0,
+    term: heard,
+    termMax: heard,
     hostId,
     desired: "running",
     ran: false,
   } as const;
   return [putVm(next, vmOf(record)), [{ type: "save-vm", vm: record }, done(operationId)]];
+}
+
+/** Definitions that no host has answered are given up, so that nobody waits for them. */
+export function expireRuns(state: State, atMs: number, limitMs: number): Step {
+  const late = Object.entries(state.pendingRuns).filter(([, run]) => atMs - run.atMs >= limitMs);
+  if (late.length === 0) return [state, []];
+  const pendingRuns = { ...state.pendingRuns };
+  const effects: Effect[] = [];
+  for (const [id, run] of late as [OperationId, PendingRun][]) {
+    delete pendingRuns[id];
+    const reason = `The agent of ${run.hostId} did not answer`;
+    effects.push(...fail(state, id, "TIMED_OUT", reason)[1]);
+  }
+  return [{ ...state, pendingRuns }, effects];
 }
 
 export function endVm(state: State, { operationId, vmId }: Of<"end-vm">): Step {
