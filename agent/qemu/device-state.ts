@@ -43,7 +43,7 @@ export async function saveDeviceState(
   const migration = watchMigration(qmp);
   try {
     await qmp.execute("migrate", { uri: `unix:${socketPath}` });
-    // `completed` does not mean that all bytes are here, nor the end of the bytes that it succeeded.
+    // `completed` does not mean that all bytes are here, nor their end that the save succeeded.
     const both = Promise.all([reception.bytes, migration.completed]);
     const [bytes] = await within(both, deadline(clock, "QEMU did not save its device state"));
     return bytes;

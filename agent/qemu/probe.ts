@@ -1,6 +1,7 @@
 /**
- * What this host's QEMU is and can do. /dev/kvm may exist and still be of no use (a hypervisor below
- * us that emulates real mode takes minutes to boot), so KVM counts only once a guest has printed.
+ * What this host's QEMU is and can do. /dev/kvm may exist and still be of no use (a hypervisor
+ * below us that emulates real mode takes minutes to boot), so KVM counts only once a guest has
+ * printed under it.
  */
 import { access, constants, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";

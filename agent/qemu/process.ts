@@ -21,7 +21,7 @@ export interface GuestProcess {
   alive(): boolean;
   /** Calls `listener` once when the process is gone, at once if it is gone already. */
   onExit(listener: (reason: string) => void): void;
-  /** Ends the process at once and resolves when it is gone; one that is gone already is no error. */
+  /** Ends the process and resolves when it is gone; one that is gone already is no error. */
   end(): Promise<void>;
   /** Stops watching; the process goes on. */
   release(): void;

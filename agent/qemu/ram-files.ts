@@ -1,6 +1,6 @@
 /**
- * The RAM files of guests below a tmpfs. A full tmpfs ends a guest with SIGBUS at its next new page,
- * so space is reserved before a guest starts, or it is refused (SAFETY.md 3.6).
+ * The RAM files of guests below a tmpfs. A full tmpfs ends a guest with SIGBUS at its next new
+ * page, so space is reserved before a guest starts, or it is refused (SAFETY.md 3.6).
  *
  * Every agent has a folder of its own: what is in it and not in its journal is stale.
  */

@@ -4,7 +4,7 @@
  *
  * Every round, for each page in [1 MiB, 1 MiB + pages * 4 KiB): the words at offset 0 and 2048 must
  * hold the counter of the round before (else it prints `!` and halts for ever), then take the new
- * one. Then it prints `C XXXXXXXX` and a newline on COM1 and waits for `delay` timer ticks of 10 ms.
+ * one. Then it prints `C XXXXXXXX` and a newline on COM1 and rests for `delay` ticks of 10 ms.
  *
  *   0x7000  stack, growing down
  *   0x7c00  this sector; its one interrupt gate is the timer's (vector 8, where the BIOS left it),
