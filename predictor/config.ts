@@ -15,7 +15,7 @@ export interface Outlook {
 }
 
 export interface Config {
-  /** Put before every prediction's id, so that two runs never share one: boot or process id. */
+  /** Put before every prediction's id, so that two runs never share one; 16 characters count. */
   readonly origin: string;
   /** The condition must stay away this long before a component goes one step towards healthy. */
   readonly clearMs: Readonly<Record<Component, number>>;

@@ -33,7 +33,7 @@ export interface Finding {
 
 /** A component is expected to fail within `horizonMs`, with `probability` (0 to 1). */
 export interface Prediction {
-  /** Component, device and sequence, after the run that made it: the same prediction, once. */
+  /** Run, component, device and sequence: the same prediction, once. An `operationId`. */
   readonly id: string;
   readonly component: Component;
   readonly device: string;

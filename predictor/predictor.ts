@@ -13,7 +13,7 @@ import { judgeDisk } from "./disk.ts";
 import type { Effect, Risk } from "./evidence.ts";
 import { EMPTY_HISTORY, judgeNic, type NicHistory, observeNic } from "./nic.ts";
 import type { Component, Reading } from "./reading.ts";
-import { assess, type RiskState, UNKNOWN } from "./risk.ts";
+import { assess, outlookOf, type RiskState, UNKNOWN } from "./risk.ts";
 import { believe, remember, report, type SensorState } from "./sensor.ts";
 
 export interface ComponentState {
@@ -31,6 +31,8 @@ export interface State {
   readonly atMs: number;
   /** By component and device: "disk/sda". At most `COMPONENTS_MAX`. */
   readonly components: Readonly<Record<string, ComponentState>>;
+  /** Predictions made so far. */
+  readonly sequence: number;
   /** Components forgotten because there were too many. */
   readonly dropped: number;
 }
@@ -43,32 +45,44 @@ export type Step = readonly [state: State, effects: readonly Effect[]];
 const COMPONENTS_MAX = 512;
 
 export function start(atMs: number): State {
-  return { atMs, components: {}, dropped: 0 };
+  return { atMs, components: {}, sequence: 0, dropped: 0 };
 }
 
 export function step(state: State, event: Event, config: Config): Step {
   assert(event.atMs >= state.atMs, "time went backwards");
   const components = { ...state.components };
   const effects: Effect[] = [];
+  let { sequence } = state;
   for (const [key, readings] of Object.entries(groups(event.readings))) {
-    const [component, told] = observe(components[key], readings!, event.atMs, config);
+    const [component, told] = observe(
+      components[key],
+      readings!,
+      { atMs: event.atMs, sequence: sequence + 1 },
+      config,
+    );
     components[key] = component;
+    sequence += told.filter(({ type }) => type === "prediction").length;
     effects.push(...told);
   }
   const dropped = state.dropped + dropOldest(components);
-  return [{ atMs: event.atMs, components, dropped }, effects];
+  return [{ atMs: event.atMs, components, sequence, dropped }, effects];
 }
 
 export interface ComponentRisk {
   readonly component: Component;
   readonly device: string;
   readonly risk: Risk;
+  /** Of its failing, by the likeliest rule that holds it so; 0 for any other risk. */
+  readonly probability: number;
 }
 
 /** The present risk of each device, for those who ask instead of listening to effects. */
 export function risks(state: State): readonly ComponentRisk[] {
   const devices = Object.values(state.components).filter(({ sensors }) => !("scan" in sensors));
-  return devices.map(({ component, device, risk: { risk } }) => ({ component, device, risk }));
+  return devices.map(({ component, device, risk: { risk, raisedBy } }) => {
+    const probability = risk === "failing" ? outlookOf(raisedBy).probability : 0;
+    return { component, device, risk, probability };
+  });
 }
 
 function groups(readings: readonly Reading[]) {
@@ -78,7 +92,7 @@ function groups(readings: readonly Reading[]) {
 function observe(
   previous: ComponentState | undefined,
   raw: readonly Reading[],
-  atMs: number,
+  { atMs, sequence }: { readonly atMs: number; readonly sequence: number },
   config: Config,
 ): readonly [ComponentState, readonly Effect[]] {
   const { component, device } = raw[0]!;
@@ -94,7 +108,7 @@ function observe(
   });
   const nic = component === "nic" ? observeNic(state.nic, readings, atMs, config) : state.nic;
   const findings = component === "nic" ? judgeNic(nic, config) : judgeDisk(readings);
-  const [risk, told] = assess(state.risk, findings, { component, device, atMs }, config);
+  const [risk, told] = assess(state.risk, findings, { component, device, atMs, sequence }, config);
   return [{ ...state, seenAtMs: atMs, risk, nic, sensors }, [...effects, ...told]];
 }
 
@@ -106,9 +120,8 @@ function continued(
 ): ComponentState {
   const same = previous?.instance === instance || previous?.instance === "";
   if (previous !== undefined && same) return { ...previous, instance };
-  // The sequence goes on, so that an id is never used twice.
-  const risk = { ...UNKNOWN, sequence: previous?.risk.sequence ?? 0 };
-  return { component, device, instance, seenAtMs: atMs, risk, nic: EMPTY_HISTORY, sensors: {} };
+  const anew = { risk: UNKNOWN, nic: EMPTY_HISTORY, sensors: {} };
+  return { component, device, instance, seenAtMs: atMs, ...anew };
 }
 
 function dropOldest(components: Record<string, ComponentState>): number {

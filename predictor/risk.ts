@@ -10,7 +10,7 @@
  * Rule 3: a prediction is made when a component starts failing, and when evidence of a kind not
  * yet told joins; never because the same evidence is seen again.
  */
-import { type Config, OUTLOOK } from "./config.ts";
+import { type Config, OUTLOOK, type Outlook } from "./config.ts";
 import {
   type Effect,
   type Evidence,
@@ -30,8 +30,6 @@ export interface RiskState {
   readonly told: readonly string[];
   /** Since when the condition has stayed away. */
   readonly clearSinceMs: number | undefined;
-  /** Predictions made of this component. */
-  readonly sequence: number;
 }
 
 export const UNKNOWN: RiskState = {
@@ -39,13 +37,14 @@ export const UNKNOWN: RiskState = {
   raisedBy: [],
   told: [],
   clearSinceMs: undefined,
-  sequence: 0,
 };
 
 export interface Subject {
   readonly component: Component;
   readonly device: string;
   readonly atMs: number;
+  /** The number of its next prediction. */
+  readonly sequence: number;
 }
 
 export type RiskStep = readonly [state: RiskState, effects: readonly Effect[]];
@@ -66,10 +65,8 @@ export function assess(
   const signals = firing.flatMap(({ evidence }) => evidence.map(({ signal }) => signal));
   const told = [...new Set([...raised.told, ...signals])];
   if (told.length === raised.told.length) return [raised, effects];
-  const sequence = raised.sequence + 1;
-  const prediction = predict(firing, sequence, subject, config);
-  effects.push({ type: "prediction", prediction });
-  return [{ ...raised, told, sequence }, effects];
+  effects.push({ type: "prediction", prediction: predict(firing, subject, config) });
+  return [{ ...raised, told }, effects];
 }
 
 function raise(state: RiskState, risk: Risk, findings: readonly Finding[]): RiskState {
@@ -101,24 +98,36 @@ function lower(
 }
 
 function change(from: Risk, to: Risk, findings: readonly Finding[], subject: Subject): Effect {
-  const evidence = evidenceOf(findings);
-  return { type: "risk", ...subject, from, to, evidence };
+  const { component, device, atMs } = subject;
+  return { type: "risk", component, device, atMs, from, to, evidence: evidenceOf(findings) };
+}
+
+function predict(firing: readonly Finding[], subject: Subject, config: Config): Prediction {
+  const { component, device, atMs, sequence } = subject;
+  const outlook = outlookOf(firing.map(({ rule }) => rule));
+  const id = idOf(config.origin, subject);
+  return { id, component, device, sequence, atMs, ...outlook, evidence: evidenceOf(firing) };
 }
 
 /** The likeliest rule speaks for all: the rules are not independent, so nothing is multiplied. */
-function predict(
-  firing: readonly Finding[],
-  sequence: number,
-  { component, device, atMs }: Subject,
-  config: Config,
-): Prediction {
-  const outlooks = firing.map(({ rule }) => OUTLOOK[rule]);
-  const { probability, horizonMs } = outlooks.reduce((best, outlook) =>
-    outlook.probability > best.probability ? outlook : best,
-  );
-  const id = `${config.origin}/${component}/${device}/${sequence}`;
-  const evidence = evidenceOf(firing);
-  return { id, component, device, sequence, atMs, probability, horizonMs, evidence };
+export function outlookOf(rules: readonly Rule[]): Outlook {
+  return rules
+    .map((rule) => OUTLOOK[rule])
+    .reduce((best, outlook) => (outlook.probability > best.probability ? outlook : best));
+}
+
+const ORIGIN_CHARACTERS_MAX = 16;
+const DEVICE_CHARACTERS_MAX = 24;
+
+/** Fits `operationId`. The sequence alone makes it unique in a run; the rest is for people. */
+function idOf(origin: string, { component, device, sequence }: Subject): string {
+  const plain = (text: string, most: number): string =>
+    text
+      .toLowerCase()
+      .replace(/[^a-z0-9-]/g, "-")
+      .slice(0, most);
+  const run = plain(origin, ORIGIN_CHARACTERS_MAX);
+  return `${run}-${component}-${plain(device, DEVICE_CHARACTERS_MAX)}-${sequence}`;
 }
 
 function evidenceOf(findings: readonly Finding[]): readonly Evidence[] {

@@ -73,7 +73,9 @@ firmware("nicFirmware() is silent once stopped", async () => {
   const before = effects.length;
   await pass(5);
   assert.is(effects.length, before);
-  assert.equal(risks(running.state()), [{ component: "nic", device: "eth0", risk: "healthy" }]);
+  assert.equal(risks(running.state()), [
+    { component: "nic", device: "eth0", risk: "healthy", probability: 0 },
+  ]);
 });
 
 firmware("readRegisters() names every register it cannot read", async () => {

@@ -5,6 +5,7 @@ import { DEFAULT_CONFIG, OUTLOOK } from "../../../predictor/config.ts";
 import type { Effect, Prediction } from "../../../predictor/evidence.ts";
 import { risks, type State, start, step } from "../../../predictor/predictor.ts";
 import type { DiskSignal, Reading } from "../../../predictor/reading.ts";
+import { operationId } from "../../../protocol/ids.ts";
 import { diskReadings, nicReadings, WELL } from "./readings.ts";
 
 const predictor = suite("predictor");
@@ -43,7 +44,7 @@ predictor("step() predicts once when a disk starts failing", () => {
   assert.equal(changes, ["unknown>healthy", "healthy>suspect", "suspect>failing"]);
   assert.is(predictions.length, 1);
   assert.equal(predictions[0], {
-    id: "local/disk/sda/1",
+    id: "local-disk-sda-1",
     component: "disk",
     device: "sda",
     sequence: 1,
@@ -108,7 +109,7 @@ predictor("step() goes back a step at a time, after the condition stayed away", 
   ]);
   assert.equal(
     predictions.map(({ id }) => id),
-    ["local/disk/sda/1", "local/disk/sda/2"],
+    ["local-disk-sda-1", "local-disk-sda-2"],
   );
 });
 
@@ -153,9 +154,10 @@ predictor("step() starts anew with other hardware, but never uses an id twice", 
   assert.equal(changes, ["unknown>failing", "unknown>healthy", "healthy>failing"]);
   assert.equal(
     predictions.map(({ id }) => id),
-    ["local/disk/sda/1", "local/disk/sda/2"],
+    ["local-disk-sda-1", "local-disk-sda-2"],
   );
-  assert.is(risks(state)[0]!.risk, "failing");
+  const [risk] = risks(state);
+  assert.equal([risk!.risk, risk!.probability], ["failing", 0.545]);
 });
 
 predictor("step() believes no stuck and no jumping temperature", () => {
@@ -218,8 +220,16 @@ predictor("step() predicts the failure of an adapter that corrupts frames", () =
   const { predictions, changes } = play(rounds);
   assert.equal(changes, ["unknown>healthy", "healthy>failing"]);
   assert.is(predictions.length, 1);
-  assert.is(predictions[0]!.id, "local/nic/eth0/1");
+  assert.is(predictions[0]!.id, "local-nic-eth0-1");
   assert.is(predictions[0]!.horizonMs, 3_600_000);
+});
+
+predictor("step() makes ids that fit a message, each once, whatever a device is called", () => {
+  const devices = ["wwn-0x5000C500", "a.b", "a-b", "x".repeat(200), "../../é"];
+  const readings = devices.flatMap((device) => diskReadings(DYING, "model/serial", device));
+  const { predictions } = play([[0, readings]]);
+  const ids = predictions.map(({ id }) => operationId.parse(id));
+  assert.is(new Set(ids).size, devices.length);
 });
 
 predictor("step() keeps a bounded number of components", () => {

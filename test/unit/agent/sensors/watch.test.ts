@@ -43,7 +43,7 @@ watch("watchSensors() asks each kind at its own pace, and predicts", async () =>
   }
   const count = (kind: string): number => asked.filter((each) => each === kind).length;
   assert.equal([count("scan"), count("disks"), count("network")], [1, 3, 7]);
-  assert.equal(predicted, ["local/disk/sda/1"]);
+  assert.equal(predicted, ["local-disk-sda-1"]);
   stop();
   await clock.advance(60_000);
   assert.is(asked.length, 11);
