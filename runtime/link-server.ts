@@ -50,8 +50,8 @@ export interface LinkServer {
 }
 
 /**
- * One link a principal, but for `many`: a second connection takes the place of the first, whose `onDown` comes
- * before the second's `onLink`.
+ * One link a principal, but for `many`: a second connection takes the place of the first, whose
+ * `onDown` comes before the second's `onLink`.
  * @throws SystemError INSECURE_NETWORK, LISTEN_FAILED
  */
 export async function listenLinks(options: ListenOptions): Promise<LinkServer> {

@@ -298,6 +298,17 @@ link("give a second connection of a principal the place of the first", async () 
   assert.is(first.messages.length, 0);
 });
 
+link("let several of a role be there at once where that is meant", async () => {
+  const end = await listen({ many: ["agent"] });
+  const both = [dial(end.url), dial(end.url)];
+  await until(() => both.every(({ links }) => links.length === 1), "both");
+  assert.is(end.server.links().length, 2);
+  both[0]!.client.close();
+  await until(() => end.server.links().length === 1, "the end of one");
+  assert.ok(both[1]!.client.send(telemetry("alpha")));
+  await until(() => end.messages.length === 1, "a message of the other");
+});
+
 link("end, at both ends, when nothing is heard: a half-open connection", async () => {
   const end = await listen({ pingMs: 40 });
   const { socket } = await hostile(end.url);
