@@ -6,6 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type Extent, mapChain, mapLayer, readExtents } from "../../agent/capture/disk.ts";
 import { FlatImage } from "../../agent/capture/disk-flat.ts";
+import { createOverlay } from "../../agent/capture/disk-images.ts";
 import type { DiskLayer, GuestPaths } from "../../agent/qemu/argv.ts";
 import { guestPaths } from "../../agent/qemu/argv.ts";
 import { freezeDefinition } from "../../agent/qemu/definition.ts";
@@ -21,6 +22,7 @@ import {
 } from "../../cli/guests/linux-guest.ts";
 import { type GuestReport, readCounter } from "../../cli/guests/serial.ts";
 import { type FrozenDefinition, guestDefinition } from "../../protocol/definition.ts";
+import { SystemError } from "../../protocol/error.ts";
 import { realClock } from "../../runtime/clock.ts";
 import { runCommand } from "../../runtime/command.ts";
 import { realFiles } from "../../runtime/files.ts";
@@ -90,6 +92,13 @@ async function copyRam(from: string, to: string): Promise<void> {
 
 async function report(paths: GuestPaths): Promise<GuestReport> {
   return readCounter(await readFile(paths.serial, "latin1").catch(() => ""));
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => "nothing was thrown",
+    (thrown: unknown) => (thrown instanceof SystemError ? thrown.code : String(thrown)),
+  );
 }
 
 /** Waits until the guest's report fits; fails with the last one when it never does. */
@@ -199,6 +208,10 @@ qemu("adoptGuest() takes over a guest that outlived its agent, and sees it end",
   const paths = await place(world, frozen, 5);
   const first = await start(world, frozen, paths, [disk], false);
   await first.resume();
+  const overlay = { disk: "vda", path: join(world.folder, "counter-1.qcow2"), sizeBytes: MIB };
+  await first.prepareOverlay({ ...overlay, layer: 1 });
+  // A cut that was given up: the same disk is prepared again.
+  await first.prepareOverlay({ ...overlay, layer: 1 });
   const { identity } = first;
   first.release();
   const adoption = { vm: frozen.id, identity, paths, disks: ["vda"] };
@@ -208,6 +221,20 @@ qemu("adoptGuest() takes over a guest that outlived its agent, and sees it end",
   assert.ok(guest);
   assert.is(guest.phase(), "running");
   assert.equal([...guest.topLayers()], [["vda", 0]]);
+  // What the first agent attached and never used is gone, and in nobody's way.
+  await guest.prepareOverlay({ ...overlay, layer: 1 });
+  await guest.pause();
+  await guest.snapshot([{ ...overlay, layer: 1 }]);
+  assert.equal([...guest.topLayers()], [["vda", 1]]);
+  const unprepared = { ...overlay, layer: 2, path: join(world.folder, "counter-2.qcow2") };
+  assert.is(await codeOf(guest.snapshot([unprepared])), "QMP_REFUSED", "there is no such file");
+  await createOverlay(runCommand, unprepared);
+  await guest.snapshot([unprepared]);
+  assert.equal([...guest.topLayers()], [["vda", 2]]);
+  assert.is(await codeOf(guest.snapshot([unprepared])), "DISK_INVALID", "it is the top already");
+  await guest.migrateState();
+  assert.is(await codeOf(guest.snapshot([])), "STATE_CONFLICT");
+  await guest.resume();
   const exited = new Promise((resolve) => {
     guest.onEvent((event) => event.type === "exited" && resolve(true));
   });
@@ -215,6 +242,18 @@ qemu("adoptGuest() takes over a guest that outlived its agent, and sees it end",
   assert.ok(await exited);
   assert.is(guest.phase(), "gone");
   assert.is(await adoptGuest(adoption, ports), undefined);
+});
+
+qemu("loadState() of garbage ends that process, and says so", async (world) => {
+  const [frozen, disk] = await counterGuest(world);
+  const paths = await place(world, frozen, 7);
+  const target = await start(world, frozen, paths, [disk], true);
+  const code = await codeOf(target.loadState(Buffer.alloc(4096, 1)));
+  assert.ok(["QEMU_EXITED", "QMP_REFUSED", "QMP_CLOSED"].includes(code), code);
+  const untilMs = realClock.nowMs() + 5_000;
+  while (target.phase() !== "gone" && realClock.nowMs() < untilMs) await realClock.sleep(10);
+  assert.is(target.phase(), "gone");
+  assert.is(await codeOf(target.resume()), "STATE_CONFLICT");
 });
 
 qemu("startGuest() says why QEMU ended", async (world) => {
