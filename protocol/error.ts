@@ -3,7 +3,7 @@
  * @module
  */
 
-/** Every operating error the system can raise. Listed with causes and remedies in docs/errors.md. */
+/** Every operating error the system can raise. Causes and remedies are in docs/errors.md. */
 export type ErrorCode =
   // What arrived cannot be used.
   | "MESSAGE_INVALID"

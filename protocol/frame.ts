@@ -36,7 +36,7 @@ export const FRAME_BYTES_MAX = HEADER_BYTES + PAYLOAD_BYTES_MAX;
 const MAGIC = 0x4645424c;
 const CRC_AT = 76;
 
-/** Source to target: begin .. end, released, abort. Target to source: ack, active, credit, abort. */
+/** To the target: begin .. end, released, abort. To the source: ack, active, credit, abort. */
 const KINDS = [
   "begin",
   "pages",

@@ -119,7 +119,7 @@ interface Exchange {
   readonly serverNonce: string;
 }
 
-/** The side's name keeps a proof from being reflected, the subprotocol from another kind of link. */
+/** The side's name keeps a proof from being reflected, the subprotocol from being carried over. */
 function prove(side: "client" | "server", exchange: Exchange): Buffer {
   const { protocol, from, to, secret, clientNonce, serverNonce } = exchange;
   const said = JSON.stringify([side, protocol, from, to, clientNonce, serverNonce]);

@@ -37,7 +37,7 @@ export interface Journal<T> {
   readonly count: number;
   /** Makes a record durable; returns its sequence. @throws SystemError JOURNAL_FAILED: fatal. */
   append(record: T): number;
-  /** Puts `records` in the place of all others, at once. @throws SystemError JOURNAL_FAILED: fatal. */
+  /** Puts `records` in the place of all, at once. @throws SystemError JOURNAL_FAILED: fatal. */
   rewrite(records: readonly T[]): void;
   close(): void;
 }
@@ -99,7 +99,7 @@ function openFile(path: string): { file: number; text: Buffer } {
   return { file, text: readFileSync(path) };
 }
 
-/** Ends the last record where it should end; what was read is made durable before it is believed. */
+/** Ends the last record where it should; what was read is made durable before it is believed. */
 function repair(file: number, text: Buffer, goodBytes: number): void {
   if (goodBytes < text.length) ftruncateSync(file, goodBytes);
   if (goodBytes > 0 && text[goodBytes - 1] !== 0x0a) writeSync(file, "\n");

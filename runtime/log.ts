@@ -72,7 +72,7 @@ function bound(fields: LogFields): Record<string, unknown> {
   return boundValue(fields, 0, { left: VALUES_MAX }) as Record<string, unknown>;
 }
 
-/** An error keeps its code and sentence; a stack is for programmer errors, which end the process. */
+/** An error keeps its code and sentence; a stack is for what ends the process. */
 function boundValue(value: unknown, depth: number, budget: { left: number }): unknown {
   if (budget.left-- <= 0) return "…";
   if (typeof value === "string") return printable(value);
