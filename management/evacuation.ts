@@ -5,7 +5,7 @@
 import type { HostVms, MigrationResult, VmSummary } from "../protocol/evacuation.ts";
 import type { HostId, OperationId, ServerId } from "../protocol/ids.ts";
 import { memoryNeeded, place } from "./placement.ts";
-import { hostsAtOnce } from "./policy.ts";
+import { heldBack, hostsAtOnce, stampede } from "./policy.ts";
 import {
   type Config,
   type Effect,
@@ -17,15 +17,24 @@ import {
   save,
 } from "./state.ts";
 
+/** Longest operation id: see protocol/ids.ts. */
+const ID_LENGTH_MAX = 63;
+const CANCELLED = "Cancelled by an operator";
+
 /** Starts what is queued, as far as the limits and the coordinator allow. */
-export function startQueued(state: State, config: Config): Step {
+export function startQueued(state: State, atMs: number, config: Config): Step {
   if (!state.coordinatorUp) return [state, []];
   let next = state;
   const effects: Effect[] = [];
   for (const evacuation of Object.values(state.evacuations)) {
-    if (evacuation.phase !== "queued") continue;
+    if (evacuation.phase !== "queued" || heldBack(next, evacuation)) continue;
+    const byPrediction = evacuation.cause === "prediction" && !evacuation.planOnly;
+    const crowd = byPrediction ? stampede(next, atMs, config) : undefined;
     if (!evacuation.planOnly && busyHosts(next) >= hostsAtOnce(next, config)) continue;
-    const [after, asked] = identify(next, evacuation);
+    const [after, asked] =
+      crowd === undefined
+        ? identify(next, evacuation)
+        : finish(next, evacuation, "cancelled", crowd);
     next = after;
     effects.push(...asked);
   }
@@ -69,18 +78,14 @@ export function takeHostVms(state: State, message: HostVms, atMs: number, config
   if (evacuation.planOnly) return finish(state, planned, "planned", "Planned; nothing was moved");
   if (!message.known) return finish(state, planned, "failed", `Host ${message.hostId} is unknown`);
   if (moves.length === 0) return finish(state, planned, "nothing", "No VM runs on the host");
-  const cordon: Effect = {
-    type: "send-coordinator",
-    causedBy: evacuation.evacuationId,
-    message: {
-      type: "cordon",
-      operationId: `${evacuation.evacuationId}-cordon`.slice(-63) as OperationId,
-      hostId: evacuation.hostId,
-      cordoned: true,
-    },
-  };
   const [next, effects] = proceed(putEvacuation(state, planned), planned, atMs, config);
-  return [next, [save(planned), cordon, ...effects]];
+  return [next, [save(planned), cordon(evacuation), ...effects]];
+}
+
+function cordon({ evacuationId, hostId }: Evacuation): Effect {
+  const operationId = `${evacuationId}-cordon`.slice(-ID_LENGTH_MAX) as OperationId;
+  const message = { type: "cordon", operationId, hostId, cordoned: true } as const;
+  return { type: "send-coordinator", causedBy: evacuationId, message };
 }
 
 /** Running VMs, the largest first: they are the hardest to place. */
@@ -106,6 +111,7 @@ function choose(
   evacuation: Evacuation,
   vm: VmSummary,
   promised: ReadonlyMap<HostId, number>,
+  failedAt?: HostId,
 ): ReturnType<typeof place> {
   const { fleet } = state;
   if (fleet === undefined) return { reason: "The coordinator has not told the fleet yet" };
@@ -117,6 +123,7 @@ function choose(
     promised,
     risk: (server) => riskOf(state, server),
     ...(evacuation.target === undefined ? {} : { only: evacuation.target }),
+    ...(failedAt === undefined ? {} : { failedAt }),
   });
 }
 
@@ -138,32 +145,37 @@ export function proceed(state: State, evacuation: Evacuation, atMs: number, conf
   const replanned =
     atMs >= evacuation.retryAtMs ? replan(state, evacuation, atMs, config) : evacuation;
   const running = replanned.moves.filter((move) => move.state === "running").length;
-  let room = config.streamsMax - running;
+  const mayStart =
+    !heldBack(state, evacuation) && (running > 0 || busyHosts(state) < hostsAtOnce(state, config));
+  let room = mayStart ? config.streamsMax - running : 0;
   const effects: Effect[] = [];
-  const moves = replanned.moves.map((move) => {
+  const moves = replanned.moves.map((move, at) => {
     if (move.state !== "pending" || move.target === undefined || room <= 0) return move;
     room--;
-    const operationId = operationOf(evacuation, move);
+    const operationId = operationOf(evacuation, move, at);
     effects.push(instruct(evacuation, move, move.target, operationId, config));
     return { ...move, state: "running", operationId } as const;
   });
   const next: Evacuation = { ...replanned, moves };
   const open = moves.some((move) => move.state === "pending" || move.state === "running");
-  const waiting = moves.some((move) => move.state === "blocked" && retriable(state, move));
+  const waiting = moves.some((move) => retriable(state, evacuation, move));
   if (!open && !waiting) return finishMoves(state, next);
   const saved: Effect[] = next === evacuation || same(next, evacuation) ? [] : [save(next)];
   return [putEvacuation(state, next), [...saved, ...effects]];
 }
 
-/** The same attempt has the same id, so that asking twice moves once. */
-function operationOf(evacuation: Evacuation, move: Move): OperationId {
-  const vm = move.vmId.slice(0, 8);
-  return `${evacuation.evacuationId.slice(0, 40)}-${vm}-${move.attempts + 1}` as OperationId;
+/**
+ * The same attempt has the same id, so that asking twice moves once; no other attempt has it. Of
+ * an id too long its end is kept, which is what tells it from others.
+ */
+function operationOf({ evacuationId }: Evacuation, move: Move, at: number): OperationId {
+  const attempt = `-${at}-${move.attempts + 1}`;
+  return `${evacuationId.slice(attempt.length - ID_LENGTH_MAX)}${attempt}` as OperationId;
 }
 
 function instruct(
   evacuation: Evacuation,
-  move: Move,
+  move: Pick<Move, "vmId">,
   target: HostId,
   operationId: OperationId,
   config: Config,
@@ -177,22 +189,36 @@ function instruct(
 
 /** A blocked move is planned anew: an agent may be back, a host may have room again. */
 function replan(state: State, evacuation: Evacuation, atMs: number, config: Config): Evacuation {
-  const promised = new Map<HostId, number>();
+  const promised = promisedTo(evacuation.moves);
   const moves = evacuation.moves.map((move): Move => {
-    if (move.state !== "blocked" || !retriable(state, move)) return move;
+    if (!retriable(state, evacuation, move)) return move;
     const vm = state.fleet?.vms.find((one) => one.vmId === move.vmId);
     if (vm === undefined) return move;
-    const where = choose(state, evacuation, vm, promised);
+    const failedAt = move.attempts > 0 ? move.target : undefined;
+    const where = choose(state, evacuation, vm, promised, failedAt);
     if (where.target === undefined) return { ...move, reason: where.reason };
+    promised.set(where.target, (promised.get(where.target) ?? 0) + memoryNeeded(move.memoryBytes));
     return { ...move, state: "pending", target: where.target, reason: where.reason };
   });
   return { ...evacuation, moves, retryAtMs: atMs + config.retryMs };
 }
 
-/** Only a VM that still runs on the host is worth another try. */
-function retriable(state: State, move: Move): boolean {
-  const vm = state.fleet?.vms.find((one) => one.vmId === move.vmId);
-  return vm !== undefined && vm.phase !== "stopped";
+/** Memory that moves not yet begun will take. */
+function promisedTo(moves: readonly Move[]): Map<HostId, number> {
+  const promised = new Map<HostId, number>();
+  for (const { state, target, memoryBytes } of moves) {
+    if (state !== "pending" || target === undefined) continue;
+    promised.set(target, (promised.get(target) ?? 0) + memoryNeeded(memoryBytes));
+  }
+  return promised;
+}
+
+/** Only a VM that still runs on the host is worth another try; nobody knows before a fleet came. */
+function retriable({ fleet }: State, { hostId, cancelled }: Evacuation, move: Move): boolean {
+  if (move.state !== "blocked" || cancelled === true) return false;
+  if (fleet === undefined) return true;
+  const vm = fleet.vms.find((one) => one.vmId === move.vmId);
+  return vm !== undefined && vm.hostId === hostId && vm.phase !== "stopped";
 }
 
 export function takeResult(
@@ -207,7 +233,7 @@ export function takeResult(
   if (evacuation === undefined || evacuation.phase === "done") return [state, []];
   const moves = evacuation.moves.map((move) =>
     move.operationId === result.operationId && move.state === "running"
-      ? settled(move, result, config)
+      ? settled(move, result, evacuation.cancelled === true ? 1 : config.attemptsMax)
       : move,
   );
   const next: Evacuation = { ...evacuation, moves, retryAtMs: atMs + config.retryMs };
@@ -215,7 +241,7 @@ export function takeResult(
   return [after, [save(next), ...effects]];
 }
 
-function settled(move: Move, result: MigrationResult, config: Config): Move {
+function settled(move: Move, result: MigrationResult, attemptsMax: number): Move {
   const { reason, lost } = result;
   const after = { ...move, reason, ...(lost === undefined ? {} : { lost }) };
   switch (result.outcome) {
@@ -225,7 +251,7 @@ function settled(move: Move, result: MigrationResult, config: Config): Move {
       return { ...after, state: "cancelled" };
     case "failed": {
       const attempts = move.attempts + 1;
-      return { ...after, attempts, state: attempts < config.attemptsMax ? "blocked" : "failed" };
+      return { ...after, attempts, state: attempts < attemptsMax ? "blocked" : "failed" };
     }
   }
 }
@@ -241,10 +267,11 @@ export function resume(state: State, config: Config): Step {
       effects.push(...asked);
     }
     if (evacuation.phase !== "moving") continue;
-    for (const move of evacuation.moves) {
-      if (move.state !== "running" || move.target === undefined) continue;
-      const operationId = move.operationId ?? operationOf(evacuation, move);
-      effects.push(instruct(evacuation, move, move.target, operationId, config));
+    effects.push(cordon(evacuation));
+    for (const { operationId, target, ...move } of evacuation.moves) {
+      if (move.state !== "running" || operationId === undefined || target === undefined) continue;
+      effects.push(instruct(evacuation, move, target, operationId, config));
+      if (evacuation.cancelled === true) effects.push(cancelSaga(evacuation, operationId));
     }
   }
   return [next, effects];
@@ -255,22 +282,22 @@ export function cancel(state: State, evacuation: Evacuation): Step {
   const effects: Effect[] = [];
   const moves = evacuation.moves.map((move): Move => {
     if (move.state === "running" && move.operationId !== undefined) {
-      const { operationId } = move;
-      const reason = "Cancelled by an operator";
-      effects.push({
-        type: "send-coordinator",
-        causedBy: evacuation.evacuationId,
-        message: { type: "cancel-saga", operationId, reason },
-      });
+      effects.push(cancelSaga(evacuation, move.operationId));
       return move;
     }
-    return move.state === "moved" ? move : { ...move, state: "cancelled" };
+    const open = move.state === "pending" || move.state === "blocked";
+    return open ? { ...move, state: "cancelled" } : move;
   });
-  const next: Evacuation = { ...evacuation, moves };
+  const next: Evacuation = { ...evacuation, moves, cancelled: true };
   if (moves.some((move) => move.state === "running")) {
     return [putEvacuation(state, next), [save(next), ...effects]];
   }
-  return finish(state, next, "cancelled", "Cancelled by an operator");
+  return finish(state, next, "cancelled", CANCELLED);
+}
+
+function cancelSaga({ evacuationId }: Evacuation, operationId: OperationId): Effect {
+  const message = { type: "cancel-saga", operationId, reason: CANCELLED } as const;
+  return { type: "send-coordinator", causedBy: evacuationId, message };
 }
 
 function finishMoves(state: State, evacuation: Evacuation): Step {
@@ -278,8 +305,7 @@ function finishMoves(state: State, evacuation: Evacuation): Step {
   const total = evacuation.moves.length;
   const reason = `${moved} of ${total} moved`;
   if (moved === total) return finish(state, evacuation, "evacuated", reason);
-  const cancelled = evacuation.moves.some((move) => move.state === "cancelled");
-  if (cancelled) return finish(state, evacuation, "cancelled", reason);
+  if (evacuation.cancelled === true) return finish(state, evacuation, "cancelled", reason);
   return finish(state, evacuation, moved === 0 ? "failed" : "partial", reason);
 }
 

@@ -29,7 +29,10 @@ import {
 
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
 
-/** The state of a new life, from what is durable. */
+/**
+ * The state of a new life, from what is durable. How old a prediction is nobody knows any more:
+ * it counts as new for the stampede, unless the evacuation that it led to is over.
+ */
 export function start(
   settings: Settings,
   predictions: readonly PredictionRecord[],
@@ -39,7 +42,14 @@ export function start(
   return {
     settings,
     predictions: Object.fromEntries(
-      predictions.map((record) => [keyOf(record.prediction), { ...record, atMs }]),
+      predictions.map((record) => {
+        const { predictionId } = record.prediction;
+        const over = evacuations.some(
+          (one) => one.predictionId === predictionId && one.phase === "done" && !one.planOnly,
+        );
+        const active = { ...record, atMs: over ? Number.NEGATIVE_INFINITY : atMs };
+        return [keyOf(record.prediction), active];
+      }),
     ),
     evacuations: Object.fromEntries(
       evacuations.map((record) => [record.evacuationId, { ...record, retryAtMs: 0 }]),
@@ -77,7 +87,7 @@ function take(state: State, event: Event, config: Config): Step {
 }
 
 function goOn(state: State, atMs: number, config: Config): Step {
-  const [started, effects] = startQueued(state, config);
+  const [started, effects] = startQueued(state, atMs, config);
   let next = started;
   const all: Effect[] = [...effects];
   for (const evacuation of Object.values(started.evacuations)) {
@@ -92,40 +102,32 @@ function goOn(state: State, atMs: number, config: Config): Step {
 /** The prediction is durable first; then the server's host is looked up, and the policy asked. */
 function takePrediction(state: State, event: Of<"prediction">, config: Config): Step {
   const { prediction, from, wallTime, atMs } = event;
-  const record: PredictionRecord = { prediction, from, wallTime };
   const known = state.predictions[keyOf(prediction)];
-  const effects: Effect[] = [{ type: "save-prediction", record }];
-  if (known?.prediction.predictionId === prediction.predictionId) return [state, effects];
-  const active: ActivePrediction = { ...record, atMs };
-  const next = {
-    ...state,
-    predictions: { ...state.predictions, [keyOf(prediction)]: active },
-  };
-  const [after, asked] = consider(next, active, atMs, config);
-  return [after, [...effects, ...asked]];
+  if (known?.prediction.predictionId === prediction.predictionId) {
+    return [state, [savePrediction(known)]];
+  }
+  const active: ActivePrediction = { prediction, from, wallTime, atMs };
+  const [next, effects] = consider(putPrediction(state, active), active, atMs, config);
+  return [next, [savePrediction(active), ...effects]];
 }
 
-/** What a prediction leads to, now that it is known; again when the fleet or the mode changes. */
+/** What a prediction leads to: decided once, as soon as the server's host is known. */
 function consider(state: State, active: ActivePrediction, atMs: number, config: Config): Step {
   const { predictionId, serverId } = active.prediction;
-  const because = (text: string): Step => [
-    state,
-    [{ type: "note", message: "decision", subject: serverId, text, causedBy: predictionId }],
-  ];
   const host = hostOfServer(state, serverId);
   if (host === undefined) {
-    return because("No host is known on this server yet: held until one is");
+    return [state, [decision(active, "No host is known on this server yet: held until one is")]];
   }
-  const running = Object.values(state.evacuations).find(
-    (one) => one.hostId === host && one.phase !== "done" && !one.planOnly,
-  );
-  if (running !== undefined) return because(`Evacuation ${running.evacuationId} is under way`);
+  const running = underWay(state, host);
+  if (running !== undefined) {
+    return decided(state, active, `Evacuation ${running.evacuationId} is under way`);
+  }
   const crowd = stampede(state, atMs, config);
-  if (crowd !== undefined) return because(crowd);
+  if (crowd !== undefined) return decided(state, active, crowd);
   const why = whyNotAct(state, active, config);
-  if (why !== undefined && state.settings.mode === "act") return because(why);
+  if (why !== undefined && state.settings.mode === "act") return decided(state, active, why);
   const evacuation: Evacuation = {
-    evacuationId: `evacuation-${predictionId}`.slice(0, 63) as OperationId,
+    evacuationId: `evacuation-${predictionId.slice(-52)}` as OperationId,
     hostId: host,
     serverId,
     cause: "prediction",
@@ -137,9 +139,38 @@ function consider(state: State, active: ActivePrediction, atMs: number, config: 
     reason: why ?? "Predicted to fail",
     retryAtMs: 0,
   };
-  if (state.evacuations[evacuation.evacuationId]?.phase === "done") return [state, []];
-  const [, notes] = because(why ?? `Evacuating ${host}`);
-  return [putEvacuation(state, evacuation), [...notes, save(evacuation)]];
+  const { evacuationId } = evacuation;
+  if (state.evacuations[evacuationId] !== undefined) {
+    return decided(state, active, `It led to ${evacuationId} already`);
+  }
+  const queued = putEvacuation(state, evacuation);
+  const [next, effects] = decided(queued, active, why ?? `Evacuating ${host}`);
+  return [next, [save(evacuation), ...effects]];
+}
+
+function decided(state: State, active: ActivePrediction, text: string): Step {
+  const after = { ...active, decision: text };
+  return [putPrediction(state, after), [decision(active, text), savePrediction(after)]];
+}
+
+function decision({ prediction }: ActivePrediction, text: string): Effect {
+  const { serverId: subject, predictionId: causedBy } = prediction;
+  return { type: "note", message: "decision", subject, text, causedBy };
+}
+
+function putPrediction(state: State, active: ActivePrediction): State {
+  const predictions = { ...state.predictions, [keyOf(active.prediction)]: active };
+  return { ...state, predictions };
+}
+
+function savePrediction({ atMs: _at, ...record }: ActivePrediction): Effect {
+  return { type: "save-prediction", record };
+}
+
+function underWay(state: State, host: string): Evacuation | undefined {
+  return Object.values(state.evacuations).find(
+    (one) => one.hostId === host && one.phase !== "done" && !one.planOnly,
+  );
 }
 
 /** The fleet tells which host is on which server: held predictions may be acted upon now. */
@@ -149,21 +180,20 @@ function takeFleet(state: State, { type, hosts, vms, atMs }: Of<"fleet">, config
   const fresh = hosts.some((host) => state.settings.hosts[host.hostId] !== host.serverId);
   const settings: Settings = fresh ? { ...state.settings, hosts: merged } : state.settings;
   const next: State = { ...state, settings, fleet: { type, hosts, vms } };
-  if (!fresh) return [next, []];
-  const [after, effects] = reconsider(next, atMs, config);
-  return [after, [{ type: "save-settings", settings }, ...effects]];
+  const [after, effects] = considerHeld(next, atMs, config);
+  return [after, fresh ? [{ type: "save-settings", settings }, ...effects] : effects];
 }
 
-/** Every prediction that led to nothing so far. */
-function reconsider(state: State, atMs: number, config: Config): Step {
+/**
+ * Predictions held for want of their host, and any that the last life of this server had made
+ * durable but not decided. What was decided stays: no old plan is carried out behind backs.
+ */
+function considerHeld(state: State, atMs: number, config: Config): Step {
   let next = state;
   const effects: Effect[] = [];
   for (const active of Object.values(state.predictions)) {
-    const { predictionId } = active.prediction;
-    const acted = Object.values(next.evacuations).some(
-      (one) => one.predictionId === predictionId && !one.planOnly,
-    );
-    if (acted) continue;
+    const { serverId } = active.prediction;
+    if (active.decision !== undefined || hostOfServer(next, serverId) === undefined) continue;
     const [after, asked] = consider(next, active, atMs, config);
     next = after;
     effects.push(...asked);
@@ -211,11 +241,11 @@ function evacuate(
     state,
     [{ type: "answer-error", operationId, code, reason }],
   ];
+  const earlier = state.evacuations[operationId];
+  if (earlier !== undefined) return answer(state, operationId, earlier);
   if (serverId === undefined) return refuse("HOST_UNKNOWN", `Host ${ask.hostId} is unknown`);
   if (!state.coordinatorUp) return refuse("UNREACHABLE", "The coordinator is not connected");
-  const running = Object.values(state.evacuations).find(
-    (one) => one.hostId === ask.hostId && one.phase !== "done" && !one.planOnly,
-  );
+  const running = underWay(state, ask.hostId);
   if (running !== undefined && !ask.dryRun) {
     return refuse("STATE_CONFLICT", `Evacuation ${running.evacuationId} is under way`);
   }
@@ -241,9 +271,7 @@ function evacuate(
 }
 
 function cancelHost(state: State, operationId: OperationId, hostId: string): Step {
-  const running = Object.values(state.evacuations).find(
-    (one) => one.hostId === hostId && one.phase !== "done",
-  );
+  const running = underWay(state, hostId);
   if (running === undefined) {
     const reason = `No evacuation of ${hostId} is under way`;
     return [state, [{ type: "answer-error", operationId, code: "STATE_CONFLICT", reason }]];

@@ -17,6 +17,8 @@ export interface Wanted {
   readonly risk: (server: ServerId) => number;
   /** An operator's choice; it must pass the same tests. */
   readonly only?: HostId;
+  /** Where the last attempt failed: taken again only if nothing else fits. */
+  readonly failedAt?: HostId;
 }
 
 export type Placement = Readonly<
@@ -81,8 +83,10 @@ function freeBytes(host: HostSummary, wanted: Wanted): number {
   return memoryBytes - memoryUsedBytes - (wanted.promised.get(host.hostId) ?? 0);
 }
 
-/** Healthiest first, then the emptiest, then by name so that a plan is reproducible. */
+/** Not where it failed before; healthiest first, then the emptiest, then by name so that a plan is reproducible. */
 function order(a: HostSummary, b: HostSummary, wanted: Wanted): number {
+  const failed = Number(a.hostId === wanted.failedAt) - Number(b.hostId === wanted.failedAt);
+  if (failed !== 0) return failed;
   const risk = wanted.risk(a.serverId) - wanted.risk(b.serverId);
   if (risk !== 0) return risk;
   const free = freeBytes(b, wanted) - freeBytes(a, wanted);

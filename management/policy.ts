@@ -2,7 +2,7 @@
  * When nothing is done about a prediction, and why (SAFETY: predictions never stampede).
  * @module
  */
-import type { ActivePrediction, Config, State } from "./state.ts";
+import type { ActivePrediction, Config, Evacuation, State } from "./state.ts";
 
 /** How many hosts may evacuate at once: at most max(1, the share of the fleet). */
 export function hostsAtOnce(state: State, config: Config): number {
@@ -24,6 +24,12 @@ export function whyNotAct(
     return `Probability ${probability} is below ${config.probabilityMin}`;
   }
   return undefined;
+}
+
+/** Whether an evacuation may start nothing new now. An operator's own may, and so may a plan. */
+export function heldBack({ settings }: State, { cause, planOnly }: Evacuation): boolean {
+  if (cause === "operator" || planOnly) return false;
+  return settings.disarmed || settings.mode === "shadow";
 }
 
 /** Many servers at the same time are a sensor fault until shown otherwise. */

@@ -25,6 +25,8 @@ export const predictionRecord = z.strictObject({
   from: z.string().max(80),
   /** Wall-clock time of its arrival, for people. */
   wallTime: z.string().max(32),
+  /** What it led to; absent while its server's host is unknown, or not looked at yet. */
+  decision: z.string().max(1_024).optional(),
 });
 export type PredictionRecord = z.infer<typeof predictionRecord>;
 
@@ -59,6 +61,8 @@ export const evacuationRecord = z.strictObject({
   phase: z.enum(["queued", "identifying", "moving", "done"]),
   /** Plan and write down, but do nothing. */
   planOnly: z.boolean(),
+  /** An operator wants it to end: nothing new is started, and what runs is to stop. */
+  cancelled: z.boolean().optional(),
   vmIds: z.array(vmId).optional(),
   target: hostId.optional(),
   pauseMsMax: z.int().positive(),
