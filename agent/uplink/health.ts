@@ -1,0 +1,167 @@
+/**
+ * The host's health, from its sensors to the management server: sensors, predictor, spool, link.
+ *
+ * It works for itself: nothing in it waits for the coordinator or touches a guest.
+ * @module
+ */
+import { isAbsolute } from "node:path";
+import { z } from "zod";
+import { DEFAULT_CONFIG } from "../../predictor/config.ts";
+import type { Effect } from "../../predictor/evidence.ts";
+import { type ComponentRisk, risks } from "../../predictor/predictor.ts";
+import { reportOf, telemetryOf } from "../../predictor/report.ts";
+import { SystemError } from "../../protocol/error.ts";
+import type { HostId, ServerId } from "../../protocol/ids.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { RunCommand } from "../../runtime/command.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Random } from "../../runtime/random.ts";
+import { openUplink } from "../../runtime/uplink.ts";
+import { DEVICE_PATTERN, disks } from "../sensors/disks.ts";
+import { type Inventory, type InventorySource, readInventory } from "../sensors/inventory.ts";
+import { readNetwork } from "../sensors/network.ts";
+import { DEFAULT_PERIODS, type Watch, watchSensors } from "../sensors/watch.ts";
+
+const HOUR_MS = 3_600_000;
+const periodMs = z
+  .int()
+  .min(100)
+  .max(24 * HOUR_MS);
+
+/** What of a host is read, and how often; the `sensors` section of the agent's configuration. */
+export const sensorsConfig = z.strictObject({
+  /** Where /sys and /proc are found: "" is the machine itself, a path a tree in its place. */
+  root: z
+    .string()
+    .max(4_096)
+    .refine((path) => path === "" || isAbsolute(path), "must be empty or an absolute path")
+    .default(""),
+  /** How smartctl is started: a program and its first arguments. */
+  smartctl: z.array(z.string().min(1).max(4_096)).min(1).max(16).default(["smartctl"]),
+  /** Whether adapters without hardware (bridges, taps) are watched as well. */
+  virtualInterfaces: z.boolean().default(false),
+  /** A regular expression that a whole device path must match to be asked about. */
+  devicePattern: z.string().max(1_024).refine(isPattern, "is no regular expression").optional(),
+  networkMs: periodMs.default(DEFAULT_PERIODS.networkMs),
+  disksMs: periodMs.default(DEFAULT_PERIODS.disksMs),
+  scanMs: periodMs.default(DEFAULT_PERIODS.scanMs),
+});
+export type SensorsConfig = z.infer<typeof sensorsConfig>;
+
+export interface HealthOptions {
+  readonly hostId: HostId;
+  /** Must be `hostId`: an agent speaks for the server of its own name only. */
+  readonly serverId: ServerId;
+  readonly sensors: SensorsConfig;
+  /** ws://host:port of the management server. */
+  readonly url: string;
+  /** Hexadecimal digits of the secret of `agent:<hostId>`. */
+  readonly secret: string;
+  readonly spoolPath: string;
+  /** Real files below `sensors.root`. */
+  readonly files: Files;
+  readonly run: RunCommand;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The agent's own resident memory. */
+  readonly residentBytes: () => number;
+  /** The systeminformation package. */
+  readonly inventory: InventorySource;
+  /** Default: that of runtime/uplink.ts. */
+  readonly telemetryMs?: number;
+}
+
+export interface Health {
+  /** What the host is made of, as of the last hour; undefined until it was read once. */
+  inventory(): Inventory | undefined;
+  risks(): readonly ComponentRisk[];
+  /** Reports that the management server has not acknowledged. */
+  pending(): number;
+  stop(): Promise<void>;
+}
+
+/** @throws SystemError CONFIG_INVALID, JOURNAL_FAILED */
+export function watchHealth(options: HealthOptions): Health {
+  const { hostId, serverId, clock, residentBytes } = options;
+  requireOwnServer(options);
+  const uplink = openUplink({
+    ...options,
+    self: `agent:${hostId}`,
+    telemetry: () => telemetryOf(watch.state(), serverId, residentBytes()),
+  });
+  const watch = startSensors(options, (effect) => {
+    tell(options.log, effect);
+    const report = reportOf(effect, { serverId, source: "agent" });
+    if (report !== undefined) uplink.report(report);
+  });
+  const inventory = watchInventory(options);
+  const hourly = clock.every(HOUR_MS, () => void inventory.read());
+  void inventory.read();
+  return {
+    inventory: inventory.newest,
+    risks: () => risks(watch.state()),
+    pending: () => uplink.pending,
+    async stop() {
+      hourly.cancel();
+      watch.stop();
+      uplink.close();
+    },
+  };
+}
+
+/** The role matrix lets `agent:x` speak for server x: any other would be refused on each link. */
+function requireOwnServer({ hostId, serverId }: HealthOptions): void {
+  if (`${hostId}` === `${serverId}`) return;
+  const reason = `serverId ${serverId} must be the same as hostId ${hostId}`;
+  throw new SystemError("CONFIG_INVALID", reason);
+}
+
+function startSensors(options: HealthOptions, onEffect: (effect: Effect) => void): Watch {
+  const { sensors, files, run, random, clock } = options;
+  const { smartctl: command, devicePattern: pattern, virtualInterfaces } = sensors;
+  const devicePattern = pattern === undefined ? DEVICE_PATTERN : new RegExp(`^(?:${pattern})$`);
+  return watchSensors(
+    {
+      clock,
+      disks: disks({ command, devicePattern }, run),
+      network: () => readNetwork(files, virtualInterfaces),
+      onEffect,
+    },
+    { ...DEFAULT_CONFIG, origin: random.hex(8) },
+    sensors,
+  );
+}
+
+function watchInventory({ inventory: source, clock, log }: HealthOptions) {
+  let newest: Inventory | undefined;
+  return {
+    newest: () => newest,
+    async read(): Promise<void> {
+      newest = await readInventory(source, clock);
+      log.info("Inventory", { inventory: newest });
+    },
+  };
+}
+
+function tell(log: Log, effect: Effect): void {
+  switch (effect.type) {
+    case "prediction":
+      log.warn("Predicted a failure", { ...effect.prediction });
+      break;
+    case "risk":
+      log.info("A risk changed", effect);
+      break;
+    case "sensor":
+      log.info("A sensor changed", effect);
+  }
+}
+
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(`^(?:${text})$`) instanceof RegExp;
+  } catch {
+    return false;
+  }
+}

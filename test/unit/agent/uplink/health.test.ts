@@ -1,0 +1,233 @@
+// The way from a dying disk to a management server's journal, over a real link on loopback; the
+// server's end is the test's.
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type HealthOptions, sensorsConfig, watchHealth } from "../../../../agent/uplink/health.ts";
+import { deviceFiles, startDevices, stepDevices } from "../../../../firmware-sim/faults.ts";
+import { SystemError } from "../../../../protocol/error.ts";
+import { hostId, serverId } from "../../../../protocol/ids.ts";
+import type { Deliver, Message } from "../../../../protocol/message.ts";
+import type { Telemetry } from "../../../../protocol/prediction.ts";
+import type { CommandResult } from "../../../../runtime/command.ts";
+import { memoryFiles } from "../../../../runtime/files.ts";
+import type { Link } from "../../../../runtime/link.ts";
+import { listenLinks } from "../../../../runtime/link-server.ts";
+import { seededRandom } from "../../../../runtime/random.ts";
+import { makeFolder } from "../../runtime/folder.ts";
+import { ports, SECRET, until } from "../../runtime/ports.ts";
+
+const health = suite("health");
+const closers: (() => unknown)[] = [];
+
+health.after.each(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** The management server's end: what it was told, and whether it acknowledges. */
+async function management(port = 0) {
+  const deliveries: Deliver[] = [];
+  const telemetry: Telemetry[] = [];
+  const desk = { acknowledges: true };
+  const take = (link: Link, message: Message): void => {
+    if (message.type === "telemetry") telemetry.push(message);
+    if (message.type !== "deliver") return;
+    deliveries.push(message);
+    const { spool, sequence } = message;
+    if (desk.acknowledges) link.send({ type: "delivered", spool, sequence });
+  };
+  const server = await listenLinks({
+    ...ports,
+    self: "management",
+    host: "127.0.0.1",
+    port,
+    insecureNetwork: false,
+    secretOf: (who) => (who === "agent:alpha" ? SECRET : undefined),
+    accepts: ["agent"],
+    onLink: () => undefined,
+    onMessage: take,
+    onDown: () => undefined,
+  });
+  let closed = false;
+  const close = async (): Promise<void> => {
+    if (!closed) await server.close();
+    closed = true;
+  };
+  closers.push(close);
+  const predicted = () =>
+    deliveries.flatMap(({ body }) => (body.type === "prediction" ? [body] : []));
+  return { port: server.port, deliveries, telemetry, desk, predicted, close };
+}
+
+/** A simulated server's files and its smartctl, without processes. */
+function machine() {
+  let devices = startDevices("alpha", "boot-1");
+  const fileOf = (path: string): string => deviceFiles(devices)[path]!;
+  const result = (stdout: string): CommandResult => ({ code: 0, stdout, stderr: "" });
+  return {
+    files: memoryFiles(
+      Object.fromEntries(Object.entries(deviceFiles(devices)).map(([k, v]) => [`/${k}`, v])),
+    ),
+    async run(_file: string, args: readonly string[]) {
+      if (args.includes("--scan-open")) return result(fileOf("smart/scan.json"));
+      return result(fileOf(`smart/${args.at(-1)!.replace("/dev/", "")}.json`));
+    },
+    breakDisk() {
+      const command = { type: "disk", fault: "dying" } as const;
+      devices = stepDevices(devices, { type: "fault", command });
+      for (let tick = 0; tick < 8; tick++) devices = stepDevices(devices, { type: "tick" });
+    },
+  };
+}
+
+const answer = async (): Promise<unknown> => ({});
+const inventory = {
+  osInfo: answer,
+  system: async () => ({ model: "Simulated" }),
+  baseboard: answer,
+  memLayout: answer,
+  diskLayout: answer,
+};
+
+function start(port: number, spoolPath: string, options: Partial<HealthOptions> = {}) {
+  const { files, run, breakDisk } = machine();
+  const running = watchHealth({
+    ...ports,
+    random: seededRandom(closers.length + 1),
+    hostId: hostId.parse("alpha"),
+    serverId: serverId.parse("alpha"),
+    sensors: sensorsConfig.parse({ networkMs: 100, disksMs: 100 }),
+    url: `ws://127.0.0.1:${port}`,
+    secret: SECRET,
+    spoolPath,
+    files,
+    run,
+    inventory,
+    residentBytes: () => 123,
+    telemetryMs: 50,
+    ...options,
+  });
+  let stopped = false;
+  const stop = async (): Promise<void> => {
+    if (!stopped) await running.stop();
+    stopped = true;
+  };
+  closers.push(stop);
+  return { ...running, stop, breakDisk };
+}
+
+health("watchHealth() delivers a prediction once, with its evidence", async () => {
+  const server = await management();
+  const { breakDisk, pending, risks } = start(server.port, join(makeFolder(), "spool"));
+  await until(() => risks().length === 3, "a first look at every device");
+  assert.equal(server.deliveries, []);
+  breakDisk();
+  await until(() => server.predicted().length > 0, "the prediction");
+  await until(() => pending() === 0, "its acknowledgement");
+  const [prediction] = server.predicted();
+  assert.is(prediction!.serverId, "alpha");
+  assert.is(prediction!.source, "agent");
+  assert.equal([prediction!.component, prediction!.device], ["disk", "sda"]);
+  const signals = prediction!.evidence.map(({ signal }) => signal);
+  assert.ok(signals.includes("smart-197") && signals.includes("smart-198"));
+  await until(() => server.telemetry.some(({ risk }) => risk > 0.5), "its risk");
+  assert.is(server.predicted().length, 1);
+});
+
+health("watchHealth() sends the newest state at once and again, with its counts", async () => {
+  const server = await management();
+  start(server.port, join(makeFolder(), "spool"));
+  await until(() => server.telemetry.some(({ sensors }) => sensors > 10), "a full telemetry");
+  const { sensors: _sensors, ...rest } = server.telemetry.at(-1)!;
+  const expected = { type: "telemetry", serverId: "alpha", risk: 0, sensorFaults: 0 };
+  assert.equal(rest, { ...expected, residentBytes: 123 });
+});
+
+health("watchHealth() sends again on a new link what was not acknowledged", async () => {
+  const first = await management();
+  first.desk.acknowledges = false;
+  const { breakDisk, pending } = start(first.port, join(makeFolder(), "spool"));
+  breakDisk();
+  await until(() => first.predicted().length > 0, "the prediction");
+  await first.close();
+  const second = await management(first.port);
+  await until(() => second.predicted().length > 0, "the prediction again");
+  await until(() => pending() === 0, "its acknowledgement");
+  assert.equal(second.deliveries[0], first.deliveries[0]);
+});
+
+health("watchHealth() keeps a prediction over a restart, while nobody listens", async () => {
+  const gone = await management();
+  await gone.close();
+  const spoolPath = join(makeFolder(), "spool");
+  const first = start(gone.port, spoolPath);
+  first.breakDisk();
+  await until(() => first.pending() === 1, "the prediction on the disk");
+  await first.stop();
+  const second = start(gone.port, spoolPath);
+  assert.is(second.pending(), 1);
+  const server = await management(gone.port);
+  await until(() => server.predicted().length > 0, "the prediction");
+  await until(() => second.pending() === 0, "its acknowledgement");
+  assert.is(server.predicted().length, 1);
+});
+
+health(
+  "watchHealth() tells of a sensor that fails, and does not take it for a disk's",
+  async () => {
+    const server = await management();
+    const run = (): Promise<never> =>
+      Promise.reject(new SystemError("COMMAND_NOT_FOUND", "Cannot start smartctl"));
+    start(server.port, join(makeFolder(), "spool"), { run });
+    await until(() => server.deliveries.length > 0, "the sensor fault");
+    assert.equal(server.deliveries[0]!.body, {
+      type: "sensor-fault",
+      serverId: "alpha",
+      sensor: "disk/scan/scan",
+      status: "missing",
+      reason: "Cannot start smartctl",
+    });
+    assert.equal(server.predicted(), []);
+  },
+);
+
+health("watchHealth() keeps the inventory, and is silent once stopped", async () => {
+  const server = await management();
+  const running = start(server.port, join(makeFolder(), "spool"));
+  await until(() => running.inventory() !== undefined, "the inventory");
+  assert.is(running.inventory()!.system.model, "Simulated");
+  await until(() => server.telemetry.length > 0, "a telemetry");
+  await running.stop();
+  const before = server.telemetry.length;
+  await ports.clock.sleep(150);
+  assert.ok(server.telemetry.length <= before + 1);
+});
+
+health("watchHealth() refuses to speak for another server", () => {
+  const folder = makeFolder();
+  const refused = () => start(1, join(folder, "spool"), { serverId: serverId.parse("bravo") });
+  assert.throws(refused, (error: unknown) => (error as SystemError).code === "CONFIG_INVALID");
+});
+
+health("sensorsConfig fills what is left out and refuses what cannot be used", () => {
+  assert.equal(sensorsConfig.parse({}), {
+    root: "",
+    smartctl: ["smartctl"],
+    virtualInterfaces: false,
+    networkMs: 5_000,
+    disksMs: 300_000,
+    scanMs: 3_600_000,
+  });
+  const bad = [
+    { root: "relative" },
+    { smartctl: [] },
+    { devicePattern: "(" },
+    { networkMs: 1 },
+    { disksMs: 0 },
+    { other: 1 },
+  ];
+  for (const value of bad)
+    assert.not(sensorsConfig.safeParse(value).success, JSON.stringify(value));
+});
+
+health.run();
