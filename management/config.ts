@@ -1,0 +1,43 @@
+/**
+ * The management server's part of a site's configuration file (docs/operations.md has an example).
+ * @module
+ */
+import { z } from "zod";
+import { address } from "../protocol/ids.ts";
+import { COORDINATOR_LISTEN, MANAGEMENT_LISTEN } from "../runtime/site.ts";
+import { DEFAULTS } from "./state.ts";
+import { EVENTS_KEPT } from "./store.ts";
+
+const share = z.number().min(0).max(1);
+
+const policy = z.strictObject({
+  probabilityMin: share.default(DEFAULTS.probabilityMin),
+  hostsShareMax: share.default(DEFAULTS.hostsShareMax),
+  streamsMax: z.int().min(1).max(64).default(DEFAULTS.streamsMax),
+  attemptsMax: z.int().min(1).max(100).default(DEFAULTS.attemptsMax),
+  retryMs: z.int().min(100).max(3_600_000).default(DEFAULTS.retryMs),
+  stampedeServers: z.int().min(2).max(10_000).default(DEFAULTS.stampedeServers),
+  stampedeShare: share.default(DEFAULTS.stampedeShare),
+  stampedeWindowMs: z.int().min(1_000).max(86_400_000).default(DEFAULTS.stampedeWindowMs),
+  pauseMsMax: z.int().min(1).max(3_600_000).default(DEFAULTS.pauseMsMax),
+  roundsMax: z.int().min(1).max(1_000).default(DEFAULTS.roundsMax),
+});
+
+const section = z.strictObject({
+  listen: address.default(MANAGEMENT_LISTEN),
+  /** Where the coordinator listens. */
+  coordinator: address.default(COORDINATOR_LISTEN),
+  /** Allows an address beyond loopback: links are proven, but not encrypted. */
+  insecureNetwork: z.boolean().default(false),
+  eventsKept: z.int().min(100).max(10_000_000).default(EVENTS_KEPT),
+  policy: policy.prefault({}),
+});
+
+/** A site's file as the management server reads it: other programs check their own parts. */
+export const managementFile = z.strictObject({
+  state: z.string().min(1).optional(),
+  secrets: z.string().min(1).optional(),
+  management: section.prefault({}),
+  coordinator: z.unknown().optional(),
+});
+export type ManagementFile = z.infer<typeof managementFile>;

@@ -1,0 +1,124 @@
+/**
+ * Operators' requests: answered from the state, decided by the core, or passed on to the
+ * coordinator.
+ * @module
+ */
+import type { OperationId } from "../protocol/ids.ts";
+import type { Message } from "../protocol/message.ts";
+import type { Ask, Event as LineEvent, Request } from "../protocol/operator.ts";
+import type { Link } from "../runtime/link.ts";
+import type { Followers } from "./followers.ts";
+import { type Operations, refuse, respond } from "./operations.ts";
+import type { DecidedAsk, Event } from "./state.ts";
+import type { Status } from "./status.ts";
+import type { Happening } from "./timeline.ts";
+
+/** Events in one answer; who wants more asks again, after the last of them. */
+export const EVENTS_ANSWERED_MAX = 500;
+/** How long the core or the coordinator may take to answer. */
+const ANSWER_MS = 15_000;
+/** A new VM's images are looked at by its host first. */
+const RUN_ANSWER_MS = 60_000;
+
+export interface RequestPorts {
+  readonly pending: Operations;
+  readonly followers: Followers;
+  readonly nowMs: () => number;
+  readonly status: () => Status;
+  readonly eventsAfter: (id: number, limit: number) => LineEvent[];
+  readonly dispatch: (event: Event) => void;
+  readonly toCoordinator: (message: Message, causedBy?: string) => boolean;
+  readonly tell: (happening: Happening) => void;
+}
+
+export function takeRequest(link: Link, { operationId, ask }: Request, ports: RequestPorts): void {
+  switch (ask.method) {
+    case "status":
+      respond(link, operationId, ports.status());
+      break;
+    case "events":
+      events(link, operationId, ask, ports);
+      break;
+    case "mode":
+    case "disarm":
+    case "evacuate":
+    case "cancel":
+      decide(link, operationId, ask, ports);
+      break;
+    case "cordon":
+    case "vm-run":
+    case "vm-stop":
+    case "vm-console":
+      relay(link, operationId, ask, ports);
+  }
+}
+
+/** A page of the past; or, to follow, every event from there on as a message of its own. */
+function events(
+  link: Link,
+  operationId: OperationId,
+  { after, follow }: Extract<Ask, { method: "events" }>,
+  { eventsAfter, followers }: RequestPorts,
+): void {
+  if (!follow) {
+    respond(link, operationId, { events: eventsAfter(after, EVENTS_ANSWERED_MAX) });
+  } else if (followers.add(link, after)) {
+    respond(link, operationId, { events: [] });
+    followers.pump();
+  } else {
+    refuse(link, operationId, "LINK_OVERFLOW", "Too many follow the events already");
+  }
+}
+
+function decide(link: Link, operationId: OperationId, ask: DecidedAsk, ports: RequestPorts): void {
+  const atMs = ports.nowMs();
+  if (!ports.pending.add(operationId, { link, deadlineMs: atMs + ANSWER_MS, relayed: false })) {
+    return;
+  }
+  tellAsked(operationId, ask, ports);
+  ports.dispatch({ type: "ask", operationId, ask, atMs });
+}
+
+type RelayedAsk = Extract<Ask, { method: "cordon" | "vm-run" | "vm-stop" | "vm-console" }>;
+
+function relay(link: Link, operationId: OperationId, ask: RelayedAsk, ports: RequestPorts): void {
+  const answerMs = ask.method === "vm-run" ? RUN_ANSWER_MS : ANSWER_MS;
+  const deadlineMs = ports.nowMs() + answerMs;
+  if (!ports.pending.add(operationId, { link, deadlineMs, relayed: true })) return;
+  tellAsked(operationId, ask, ports);
+  if (ports.toCoordinator(relayedOf(operationId, ask), operationId)) return;
+  ports.pending.answerError(operationId, "UNREACHABLE", "The coordinator is not connected");
+}
+
+function relayedOf(operationId: OperationId, ask: RelayedAsk): Message {
+  switch (ask.method) {
+    case "cordon":
+      return { type: "cordon", operationId, hostId: ask.hostId, cordoned: ask.cordoned };
+    case "vm-run":
+      return { type: "run-vm", operationId, hostId: ask.hostId, definition: ask.definition };
+    case "vm-stop":
+      return { type: "end-vm", operationId, vmId: ask.vmId };
+    case "vm-console":
+      return { type: "read-console", operationId, vmId: ask.vmId, offset: ask.offset };
+  }
+}
+
+/** What an operator changes is part of the time line; what is only read is not. */
+function tellAsked(
+  operationId: OperationId,
+  ask: DecidedAsk | RelayedAsk,
+  ports: RequestPorts,
+): void {
+  if (ask.method === "vm-console" || (ask.method === "mode" && ask.mode === undefined)) return;
+  const { method, ...rest } = ask;
+  const subject = "hostId" in rest ? rest.hostId : "vmId" in rest ? rest.vmId : undefined;
+  const detail = "definition" in rest ? { vmId: rest.definition.id } : rest;
+  ports.tell({
+    message: "request",
+    from: "operator",
+    to: "management",
+    text: method,
+    detail: { operationId, ...detail },
+    ...(subject === undefined ? {} : { subject }),
+  });
+}

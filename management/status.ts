@@ -1,0 +1,68 @@
+/**
+ * The state of a site, as `status` answers it: everything an operator can see at one moment.
+ * @module
+ */
+import type { MigrationProgress } from "../protocol/authority.ts";
+import type { HostSummary, VmSummary } from "../protocol/evacuation.ts";
+import type { Mode } from "../protocol/operator.ts";
+import type { Telemetry } from "../protocol/prediction.ts";
+import type { EvacuationRecord, PredictionRecord, State } from "./state.ts";
+import type { SensorFaultRecord } from "./store.ts";
+
+/** Finished evacuations that are shown; the store keeps more. */
+const EVACUATIONS_SHOWN = 50;
+const PREDICTIONS_SHOWN = 500;
+const FAULTS_SHOWN = 500;
+
+/** A VM without its frozen definition, which is long. */
+export type VmStatus = Omit<VmSummary, "definition">;
+
+export interface Status {
+  readonly mode: Mode;
+  readonly disarmed: boolean;
+  readonly coordinatorUp: boolean;
+  /** Links are listened to beyond loopback, without encryption. */
+  readonly insecureNetwork: boolean;
+  /** Agents and NIC firmware with a link to the management server. */
+  readonly connected: readonly string[];
+  readonly hosts: readonly HostSummary[];
+  readonly vms: readonly VmStatus[];
+  readonly predictions: readonly PredictionRecord[];
+  /** The oldest first. */
+  readonly evacuations: readonly EvacuationRecord[];
+  /** The newest progress of each VM that was moved in this life of the management server. */
+  readonly progress: { readonly [vmId: string]: MigrationProgress };
+  readonly sensorFaults: readonly SensorFaultRecord[];
+  /** serverId -> who says so -> what. */
+  readonly telemetry: { readonly [serverId: string]: { readonly [from: string]: Telemetry } };
+}
+
+/** What the shell knows beside the core's state. */
+export type Seen = Pick<
+  Status,
+  "insecureNetwork" | "connected" | "progress" | "sensorFaults" | "telemetry"
+>;
+
+export function statusOf(state: State, seen: Seen): Status {
+  const { settings, coordinatorUp, fleet } = state;
+  const predictions = Object.values(state.predictions).slice(-PREDICTIONS_SHOWN);
+  return {
+    mode: settings.mode,
+    disarmed: settings.disarmed,
+    coordinatorUp,
+    ...seen,
+    sensorFaults: seen.sensorFaults.slice(-FAULTS_SHOWN),
+    hosts: fleet?.hosts ?? [],
+    vms: (fleet?.vms ?? []).map(({ definition: _definition, ...vm }) => vm),
+    predictions: predictions.map(({ atMs: _atMs, ...record }) => record),
+    evacuations: shown(state),
+  };
+}
+
+function shown(state: State): EvacuationRecord[] {
+  const all = Object.values(state.evacuations);
+  const old = all.filter((one) => one.phase === "done").slice(0, -EVACUATIONS_SHOWN);
+  return all
+    .filter((one) => !old.includes(one))
+    .map(({ retryAtMs: _retry, askedBy: _asked, ...record }) => record);
+}

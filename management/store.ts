@@ -1,0 +1,191 @@
+/**
+ * What the management server must not forget: settings, predictions, evacuations, how far each
+ * sender's deliveries were taken, and the time line.
+ * @module
+ */
+import { z } from "zod";
+import { type Event, event } from "../protocol/operator.ts";
+import { type SensorFault, sensorFault } from "../protocol/prediction.ts";
+import { type Database, openDatabase } from "../runtime/database.ts";
+import { readRecord } from "../runtime/record.ts";
+import {
+  type EvacuationRecord,
+  evacuationRecord,
+  keyOf,
+  type PredictionRecord,
+  predictionRecord,
+  type Settings,
+  settings,
+} from "./state.ts";
+
+/** Events of the time line that are kept; the oldest give way. */
+export const EVENTS_KEPT = 100_000;
+/** Newest predictions and sensor faults, each of another device or sensor. */
+const DEVICES_KEPT = 10_000;
+const EVACUATIONS_DONE_KEPT = 1_000;
+/** A sender that lost its disk begins a new spool; it never goes back to an older one. */
+const SPOOLS_KEPT = 4;
+
+const keyed = (name: string): string =>
+  `CREATE TABLE ${name} (
+     number INTEGER PRIMARY KEY AUTOINCREMENT,
+     id TEXT NOT NULL UNIQUE,
+     done INTEGER NOT NULL,
+     record TEXT NOT NULL
+   ) STRICT;`;
+
+const MIGRATIONS = [
+  `${["settings", "predictions", "evacuations", "sensor_faults"].map(keyed).join("\n")}
+   CREATE TABLE spools (
+     number INTEGER PRIMARY KEY AUTOINCREMENT,
+     principal TEXT NOT NULL,
+     spool TEXT NOT NULL,
+     sequence INTEGER NOT NULL,
+     UNIQUE (principal, spool)
+   ) STRICT;
+   CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT NOT NULL) STRICT;`,
+];
+
+export const sensorFaultRecord = z.strictObject({
+  fault: sensorFault,
+  from: z.string().max(80),
+  wallTime: z.string().max(32),
+});
+export type SensorFaultRecord = z.infer<typeof sensorFaultRecord>;
+
+/** An event before it has an id; `detail` is plain data that JSON can say. */
+export type NewEvent = Omit<Event, "id" | "type" | "detail"> & { readonly detail?: object };
+
+export interface Records {
+  readonly settings: Settings;
+  readonly predictions: PredictionRecord[];
+  readonly evacuations: EvacuationRecord[];
+  readonly sensorFaults: SensorFaultRecord[];
+}
+
+/** A new site watches and writes down, and does nothing. */
+const FIRST_SETTINGS: Settings = { mode: "shadow", disarmed: false, hosts: {} };
+
+/** Each call throws SystemError NO_SPACE, JOURNAL_CORRUPT or JOURNAL_FAILED; all are fatal. */
+export interface ManagementStore {
+  load(): Records;
+  saveSettings(settings: Settings): void;
+  savePrediction(record: PredictionRecord): void;
+  saveEvacuation(record: EvacuationRecord): void;
+  /** Forgets the fault again when its status is `ok`. */
+  saveSensorFault(record: SensorFaultRecord): void;
+  /** The highest sequence of a sender's spool that was taken; 0 before the first. */
+  takenOf(principal: string, spool: string): number;
+  saveTaken(principal: string, spool: string, sequence: number): void;
+  appendEvent(event: NewEvent): void;
+  /** The events with a higher id, in order, `limit` at most. */
+  eventsAfter(id: number, limit: number): Event[];
+  /** Makes all that `task` saves durable at once. */
+  transaction(task: () => void): void;
+  close(): void;
+}
+
+/** Opens the store in a file of this user's own (":memory:" for tests). */
+export function openManagementStore(path: string, eventsKept = EVENTS_KEPT): ManagementStore {
+  const database = openDatabase(path, MIGRATIONS);
+  return {
+    load: () => ({
+      settings: readAll(database, "settings", settings)[0] ?? FIRST_SETTINGS,
+      predictions: readAll(database, "predictions", predictionRecord),
+      evacuations: readAll(database, "evacuations", evacuationRecord),
+      sensorFaults: readAll(database, "sensor_faults", sensorFaultRecord),
+    }),
+    saveSettings: (record) => upsert(database, "settings", "settings", record),
+    savePrediction(record) {
+      upsert(database, "predictions", keyOf(record.prediction), record, true);
+      forget(database, "predictions", DEVICES_KEPT);
+    },
+    saveEvacuation(record) {
+      const done = record.phase === "done";
+      upsert(database, "evacuations", record.evacuationId, record, done);
+      if (done) forget(database, "evacuations", EVACUATIONS_DONE_KEPT);
+    },
+    saveSensorFault(record) {
+      const id = sensorOf(record.fault);
+      if (record.fault.status === "ok") {
+        database.run("DELETE FROM sensor_faults WHERE id = ?", id);
+        return;
+      }
+      upsert(database, "sensor_faults", id, record, true);
+      forget(database, "sensor_faults", DEVICES_KEPT);
+    },
+    takenOf: (principal, spool) => takenOf(database, principal, spool),
+    saveTaken: (principal, spool, sequence) => saveTaken(database, principal, spool, sequence),
+    appendEvent(record) {
+      database.run("INSERT INTO events (record) VALUES (?)", JSON.stringify(record));
+      database.run("DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?", eventsKept);
+    },
+    eventsAfter: (id, limit) => eventsAfter(database, id, limit),
+    transaction: (task) => database.transaction(task),
+    close: () => database.close(),
+  };
+}
+
+/** What a sensor fault is about: the newest of each is kept. */
+export function sensorOf({ serverId, sensor }: SensorFault): string {
+  return `${serverId}/${sensor}`;
+}
+
+type Table = "settings" | "predictions" | "evacuations" | "sensor_faults";
+
+function upsert(database: Database, table: Table, id: string, record: unknown, done = false): void {
+  database.run(
+    `INSERT INTO ${table} (id, done, record) VALUES (?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET done = excluded.done, record = excluded.record`,
+    id,
+    done ? 1 : 0,
+    JSON.stringify(record),
+  );
+}
+
+/** Drops what is done and began before the `kept` newest. */
+function forget(database: Database, table: Table, kept: number): void {
+  database.run(
+    `DELETE FROM ${table} WHERE done = 1 AND number <= (SELECT max(number) FROM ${table}) - ?`,
+    kept,
+  );
+}
+
+function readAll<Schema extends z.ZodType>(
+  database: Database,
+  table: Table,
+  schema: Schema,
+): z.output<Schema>[] {
+  const rows = database.all(`SELECT record FROM ${table} ORDER BY number`);
+  return rows.map(({ record }) => readRecord(schema, record, table));
+}
+
+function takenOf(database: Database, principal: string, spool: string): number {
+  const sql = "SELECT sequence FROM spools WHERE principal = ? AND spool = ?";
+  return Number(database.all(sql, principal, spool)[0]?.["sequence"] ?? 0);
+}
+
+function saveTaken(database: Database, principal: string, spool: string, sequence: number): void {
+  database.run(
+    `INSERT INTO spools (principal, spool, sequence) VALUES (?, ?, ?)
+     ON CONFLICT (principal, spool) DO UPDATE SET sequence = max(sequence, excluded.sequence)`,
+    principal,
+    spool,
+    sequence,
+  );
+  database.run(
+    `DELETE FROM spools WHERE principal = ?1 AND number NOT IN
+     (SELECT number FROM spools WHERE principal = ?1 ORDER BY number DESC LIMIT ?2)`,
+    principal,
+    SPOOLS_KEPT,
+  );
+}
+
+function eventsAfter(database: Database, after: number, limit: number): Event[] {
+  const sql = "SELECT id, record FROM events WHERE id > ? ORDER BY id LIMIT ?";
+  return database.all(sql, after, limit).map(({ id, record }) => ({
+    type: "event",
+    id: Number(id),
+    ...readRecord(event.omit({ id: true, type: true }), record, "events"),
+  }));
+}
