@@ -1,0 +1,382 @@
+/**
+ * An agent of the simulation: the production core, on a modelled hypervisor and data path.
+ * Its shell does what the real one does, with nothing of policy in it.
+ */
+import * as authority from "../../agent/authority/authority.ts";
+import {
+  type Chains,
+  type Effect,
+  type Event,
+  replay,
+  type State,
+} from "../../agent/authority/state.ts";
+import type { MigrateOut, VmReport } from "../../protocol/authority.ts";
+import type { StreamId, VmId } from "../../protocol/ids.ts";
+import type { Message } from "../../protocol/message.ts";
+import { Machine } from "../../runtime/core-runner.ts";
+import type { Chance } from "./chance.ts";
+import type { Cluster } from "./cluster.ts";
+import type { DataLink } from "./data-link.ts";
+import { Guest, type SimulatedHost } from "./host.ts";
+import { Lifetime } from "./lifetime.ts";
+import { CAPABILITIES, capacityOf, DEFINITIONS, describe, diskLayer } from "./model.ts";
+import type { Link, Port } from "./network.ts";
+import { Receiver } from "./receiver.ts";
+import { Sender } from "./sender.ts";
+
+const PAUSED_BY_AGENT_MS = 1_000;
+
+export class SimulatedAgent {
+  readonly cluster: Cluster;
+  readonly host: SimulatedHost;
+  readonly chance: Chance;
+  readonly receivers = new Map<VmId, Receiver>();
+  readonly senders = new Map<VmId, Sender>();
+  readonly dataLinks = new Set<DataLink>();
+  readonly lifetime: Lifetime;
+  machine: Machine<State, Event, Effect> | undefined;
+  link: Link | undefined;
+  private reports: VmReport[] | undefined;
+
+  constructor(cluster: Cluster, host: SimulatedHost, chance: Chance) {
+    this.cluster = cluster;
+    this.host = host;
+    this.chance = chance;
+    this.lifetime = new Lifetime(cluster.world, () => this.crash());
+  }
+
+  get running(): boolean {
+    return this.lifetime.running;
+  }
+
+  get life(): number {
+    return this.lifetime.life;
+  }
+
+  get port(): Port {
+    return {
+      place: this.host.hostId,
+      ready: () => this.running,
+      up: () => this.guarded(() => this.sendInventory()),
+      down: () => {},
+      take: (message) => this.guarded(() => this.take(message)),
+    };
+  }
+
+  start(): void {
+    if (this.running || !this.host.powered) return;
+    this.lifetime.begin();
+    const { hostId, bootId } = this.host;
+    const kept = replay(this.host.journal.durable);
+    const { breakage } = this.cluster;
+    const self = { hostId, bootId, life: kept.life + 1 };
+    const step = breakage?.agentStep?.(authority.step) ?? authority.step;
+    this.machine = new Machine<State, Event, Effect>(
+      authority.start(self, kept.vms),
+      step,
+      (effect) => this.perform(effect),
+      (before, event, after, effects) => {
+        this.host.oracle.stepped(this.host, before, event, after, effects);
+      },
+    );
+    for (const guest of this.host.guests.values()) this.watch(guest);
+    this.cluster.world.note(hostId, () => "agent starts");
+    const standing = [...this.host.guests.values()].filter((guest) => guest.state === "paused");
+    this.dispatch({ type: "recovered", found: this.host.found() });
+    this.after(PAUSED_BY_AGENT_MS + 2 * this.cluster.faults.guestMs, () => {
+      if (this.machine !== undefined) this.host.oracle.leftPaused(standing, this.machine.state);
+    });
+  }
+
+  /** The process dies: its memory and its links are gone, its guests and tmpfs are not. */
+  crash(): void {
+    if (!this.running) return;
+    this.lifetime.end();
+    this.machine = undefined;
+    this.reports = undefined;
+    this.receivers.clear();
+    this.senders.clear();
+    for (const link of [...this.dataLinks]) link.cut();
+    for (const guest of this.host.guests.values()) {
+      guest.onEnd = undefined;
+      guest.settle();
+    }
+    this.host.journal.crash();
+    this.host.oracle.lost(`the agent of ${this.host.hostId} died`);
+    this.cluster.network.gone(this.host.hostId);
+    this.cluster.world.note(this.host.hostId, () => "agent dies");
+    this.cluster.died(this);
+  }
+
+  dispatch(event: Event): void {
+    this.guarded(() => this.machine?.dispatch(event));
+  }
+
+  guarded(act: () => void): void {
+    this.lifetime.guarded(act);
+  }
+
+  after(delayMs: number, act: () => void): void {
+    this.lifetime.after(delayMs, act);
+  }
+
+  tookMs(): number {
+    const { guestMs } = this.cluster.faults;
+    return this.cluster.random ? this.chance.between(0, guestMs) : guestMs;
+  }
+
+  /** A step of the protocol was reached: the fault model may strike here. */
+  reached(step: string): void {
+    this.cluster.reached(this.host.hostId, step);
+  }
+
+  adopt(guest: Guest): void {
+    this.host.guests.get(guest.vmId)?.end();
+    this.host.guests.set(guest.vmId, guest);
+    this.watch(guest);
+  }
+
+  chainOf(vmId: VmId): Chains[string] {
+    return this.machine?.state.vms[vmId]?.chains?.["disk0"] ?? [];
+  }
+
+  continueGuest(vmId: VmId, then: () => void): void {
+    const guest = this.host.guests.get(vmId);
+    if (guest === undefined) return;
+    const { life } = this;
+    guest.command(this.tookMs(), () => {
+      if (guest.state === "incoming" || guest.state === "starting") return;
+      guest.run();
+      if (this.life === life && this.host.guests.get(vmId) === guest) this.guarded(then);
+    });
+  }
+
+  linkLost(link: DataLink): void {
+    for (const sender of this.senders.values()) {
+      if (sender.link === link) sender.fail("The data link was lost");
+    }
+    for (const receiver of this.receivers.values()) {
+      if (receiver.link === link) receiver.linkLost();
+    }
+  }
+
+  private watch(guest: Guest): void {
+    guest.onEnd = () => {
+      this.after(this.tookMs(), () => {
+        const { vmId } = guest;
+        if (this.host.guests.get(vmId) !== guest) return;
+        this.host.guests.delete(vmId);
+        this.dispatch({ type: "guest-died", vmId, reason: "The guest's process ended" });
+      });
+    };
+  }
+
+  private sendInventory(): void {
+    this.reports = [];
+    this.machine?.dispatch({ type: "report-all" });
+    const vms = this.reports ?? [];
+    this.reports = undefined;
+    const { hostId, serverId, bootId } = this.host;
+    const capacity = capacityOf(this.host);
+    const agentVersion = "0.1.0";
+    const common = { type: "inventory", hostId, serverId, bootId, agentVersion } as const;
+    this.send({ ...common, capabilities: CAPABILITIES, capacity, vms });
+  }
+
+  private send(message: Message): void {
+    this.link?.send(0, message);
+  }
+
+  private take(message: Message): void {
+    const { hostId } = this.host;
+    this.cluster.world.note(hostId, () => `takes ${describe(message)}`);
+    switch (message.type) {
+      case "grant":
+      case "prepare":
+      case "migrate-out":
+      case "cancel-migration":
+      case "released":
+      case "burn":
+      case "retire":
+      case "stop-vm":
+        this.dispatch(message);
+        return;
+      case "freeze": {
+        const { operationId, definition } = message;
+        const frozen = DEFINITIONS.get(definition.id)?.frozen;
+        if (frozen === undefined) return;
+        this.send({ type: "frozen", operationId, definition: frozen });
+        return;
+      }
+      default:
+        throw new Error(`${hostId} does not take ${message.type}`);
+    }
+  }
+
+  private perform(effect: Effect): void {
+    switch (effect.type) {
+      case "journal":
+        this.append(effect);
+        return;
+      case "start-guest":
+        this.startGuest(effect);
+        break;
+      case "continue-guest":
+        this.continueGuest(effect.vmId, () => {
+          this.dispatch({ type: "guest-running", vmId: effect.vmId });
+        });
+        break;
+      case "end-guest":
+        this.endGuest(effect.vmId);
+        break;
+      case "verify-guest":
+        this.verifyGuest(effect.vmId);
+        break;
+      case "sweep":
+        for (const { path } of Object.values(effect.chains ?? {}).flat()) {
+          if (!path.endsWith("/origin")) this.host.layers.delete(path);
+        }
+        this.host.oracle.lost(`${this.host.hostId} swept ${effect.vmId}`);
+        break;
+      default:
+        this.performMove(effect);
+    }
+    this.reached(effect.type);
+  }
+
+  private performMove(
+    effect: Exclude<
+      Effect,
+      {
+        type: "journal" | "start-guest" | "continue-guest" | "end-guest" | "verify-guest" | "sweep";
+      }
+    >,
+  ): void {
+    switch (effect.type) {
+      case "receive": {
+        const receiver = new Receiver(this, effect.prepare);
+        this.receivers.set(effect.prepare.vmId, receiver);
+        receiver.begin();
+        return;
+      }
+      case "load-epoch":
+        this.receivers.get(effect.vmId)?.load(effect.epoch);
+        return;
+      case "end-receive":
+        this.receivers.get(effect.vmId)?.link?.cut();
+        this.receivers.delete(effect.vmId);
+        return;
+      case "stream":
+        this.stream(effect.migrateOut);
+        return;
+      case "end-stream":
+        this.endStream(effect.vmId, effect.stream);
+        return;
+      case "send-ack": {
+        const { vmId, epoch } = effect;
+        const link = this.receivers.get(vmId)?.link;
+        link?.carry("source", () => link.source.senders.get(vmId)?.acked(epoch));
+        return;
+      }
+      case "send-released": {
+        const { released } = effect;
+        const link = this.senders.get(released.vmId)?.link;
+        link?.carry("target", () => link.target.dispatch(released));
+        return;
+      }
+      case "send-active":
+        return;
+      case "report":
+        this.report(effect.report);
+        return;
+      case "refuse": {
+        const { vmId, command, term, code, reason } = effect;
+        const { hostId } = this.host;
+        this.cluster.world.note(hostId, () => `refuses ${command} term=${term}: ${reason}`);
+        this.send({ type: "refusal", hostId, vmId, command, term, code, reason });
+      }
+    }
+  }
+
+  private append({ record }: Extract<Effect, { type: "journal" }>): void {
+    const { journal } = this.host;
+    const act = record.type === "vm" ? record.act : "LIFE";
+    journal.append(record);
+    this.reached(`append:${act}`);
+    if (this.cluster.breakage?.agentForgetsFlush !== true) journal.flush();
+    this.reached(`journal:${act}`);
+  }
+
+  private report(report: VmReport): void {
+    this.reports?.push(report);
+    if (this.reports !== undefined) return;
+    const { hostId, bootId } = this.host;
+    this.send({ type: "vm-report", hostId, bootId, capacity: capacityOf(this.host), report });
+  }
+
+  private startGuest({ vmId, chains }: Extract<Effect, { type: "start-guest" }>): void {
+    // The origin was given by an operator; the first start puts a layer of our own above it.
+    const chain = chains?.["disk0"] ?? [diskLayer(0, `${vmId}/origin`), diskLayer(1, `${vmId}/1`)];
+    if (chains === undefined) {
+      this.host.makeLayer(`${vmId}/origin`, undefined);
+      this.host.makeLayer(`${vmId}/1`, `${vmId}/origin`);
+    }
+    const top = chain.findLast(({ path }) => this.host.layers.has(path))?.path;
+    this.after(this.tookMs(), () => {
+      if (chains === undefined) this.dispatch({ type: "chains", vmId, chains: { disk0: chain } });
+      if (!this.mayStart(vmId)) return;
+      if (top === undefined || this.chance.hit(this.cluster.faults.guestFails)) {
+        const reason = top === undefined ? "No recorded layer exists" : "QEMU did not start";
+        this.dispatch({ type: "guest-failed", vmId, reason });
+        return;
+      }
+      const guest = new Guest(this.host, vmId, "starting", top);
+      this.adopt(guest);
+      guest.command(this.tookMs(), () => {
+        guest.memory = guest.disk;
+        this.host.oracle.booted(guest);
+        guest.state = "paused";
+      });
+      this.continueGuest(vmId, () => this.dispatch({ type: "guest-running", vmId }));
+    });
+  }
+
+  /** Ended or given up while it was being started: then it is not. */
+  private mayStart(vmId: VmId): boolean {
+    const vm = this.machine?.state.vms[vmId];
+    return vm?.stance.phase === "active" && vm.guest === "starting";
+  }
+
+  private endGuest(vmId: VmId): void {
+    const guest = this.host.guests.get(vmId);
+    this.host.guests.delete(vmId);
+    if (guest === undefined) return;
+    guest.onEnd = undefined;
+    guest.end();
+    this.host.oracle.lost(`${this.host.hostId} ended ${vmId}`);
+  }
+
+  private verifyGuest(vmId: VmId): void {
+    const guest = this.host.guests.get(vmId);
+    this.after(2 * this.tookMs(), () => {
+      if (guest?.state === "running" && this.host.guests.get(vmId) === guest) {
+        this.dispatch({ type: "guest-verified", vmId });
+      }
+    });
+  }
+
+  private stream(order: MigrateOut): void {
+    const guest = this.host.guests.get(order.vmId);
+    if (guest === undefined) return;
+    const sender = new Sender(this, order, guest);
+    this.senders.set(order.vmId, sender);
+    sender.begin();
+  }
+
+  private endStream(vmId: VmId, stream: StreamId): void {
+    const sender = this.senders.get(vmId);
+    if (sender?.order.stream !== stream) return;
+    this.senders.delete(vmId);
+    sender.link?.cut();
+  }
+}

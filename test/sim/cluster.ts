@@ -1,0 +1,214 @@
+/**
+ * The simulated site: hosts with their agents, NIC firmware, coordinator and management server,
+ * joined by one network, watched by one oracle.
+ */
+import type { Config as CoordinatorConfig } from "../../coordinator/state.ts";
+import type { Config as ManagementConfig } from "../../management/state.ts";
+import type { HostId, OperationId, Principal } from "../../protocol/ids.ts";
+import type { Message } from "../../protocol/message.ts";
+import { SimulatedAgent } from "./agent.ts";
+import type { Breakage } from "./breakages.ts";
+import type { Chance } from "./chance.ts";
+import { SimulatedCoordinator } from "./coordinator.ts";
+import type { Faults } from "./faults.ts";
+import { SimulatedHost } from "./host.ts";
+import { Crash } from "./lifetime.ts";
+import { SimulatedManagement } from "./management.ts";
+import { DEFINITIONS, vmIdOf } from "./model.ts";
+import { Network } from "./network.ts";
+import { Oracle } from "./oracle.ts";
+import { Reporter } from "./reporter.ts";
+import { SkewedClock, World } from "./world.ts";
+
+export interface Site {
+  readonly hosts: readonly string[];
+  readonly faults: Faults;
+  readonly chance: Chance;
+  /** Whether the fault model acts by itself; in scenarios only commands do. */
+  readonly random: boolean;
+  readonly tracing: boolean;
+  readonly coordinator: CoordinatorConfig;
+  readonly management: ManagementConfig;
+  readonly breakage?: Breakage | undefined;
+}
+
+export class Cluster {
+  readonly world: World;
+  readonly oracle: Oracle;
+  readonly network: Network;
+  readonly chance: Chance;
+  readonly breakage: Breakage | undefined;
+  random: boolean;
+  readonly agents = new Map<HostId, SimulatedAgent>();
+  /** By place: agents under their host's name, NIC firmware under `nic-` and it. */
+  readonly reporters = new Map<string, Reporter>();
+  readonly coordinator: SimulatedCoordinator;
+  readonly management: SimulatedManagement;
+  /** Called at each step of the protocol, before the fault model: scenarios aim with it. */
+  onReached: ((place: string, step: string) => void) | undefined;
+  /** Called with everything the coordinator sends to agents. */
+  onSent: ((hostId: HostId, message: Message) => void) | undefined;
+  /** Called when a program has died. */
+  onDied:
+    | ((program: SimulatedAgent | SimulatedCoordinator | SimulatedManagement) => void)
+    | undefined;
+  private readonly strikes: Chance;
+
+  constructor(site: Site) {
+    const { chance, faults } = site;
+    this.chance = chance;
+    this.random = site.random;
+    this.breakage = site.breakage;
+    this.strikes = chance.split("strikes");
+    this.world = new World(site.tracing);
+    this.oracle = new Oracle(this.world);
+    this.network = new Network(this.world, chance.split("network"), faults);
+    const clocks = chance.split("clocks");
+    const clock = () => this.clock(clocks);
+    const of = (name: string) => chance.split(name);
+    this.coordinator = new SimulatedCoordinator(this, site.coordinator, of("coordinator"), clock());
+    this.management = new SimulatedManagement(this, site.management, of("management"), clock());
+    this.joinManagement();
+    for (const name of site.hosts) this.addHost(name);
+  }
+
+  get faults(): Faults {
+    return this.network.faults;
+  }
+
+  agentAt(hostId: HostId): SimulatedAgent {
+    const agent = this.agents.get(hostId);
+    if (agent === undefined) throw new Error(`No host ${hostId}`);
+    return agent;
+  }
+
+  startAll(): void {
+    this.coordinator.start();
+    this.management.start();
+    for (const agent of this.agents.values()) agent.start();
+  }
+
+  reached(place: string, step: string): void {
+    this.onReached?.(place, step);
+    if (!this.random) return;
+    const { crash, aimedAt, aim } = this.faults;
+    if (this.strikes.hit(crash)) throw new Crash(step);
+    if (aimedAt.includes(step) && this.strikes.hit(aim)) this.strike(place);
+  }
+
+  sent(hostId: HostId, message: Message): void {
+    this.onSent?.(hostId, message);
+  }
+
+  died(program: SimulatedAgent | SimulatedCoordinator | SimulatedManagement): void {
+    this.onDied?.(program);
+  }
+
+  /** Power lost: the agent with its memory, the guests, tmpfs. */
+  powerOff(agent: SimulatedAgent): void {
+    if (!agent.host.powered) return;
+    agent.crash();
+    agent.host.powerOff();
+    this.world.note(agent.host.hostId, () => "loses its power");
+  }
+
+  powerOn(agent: SimulatedAgent): void {
+    if (!agent.host.powered) agent.host.powerOn();
+    agent.start();
+  }
+
+  runVm(name: string, hostId: HostId): void {
+    const { asked } = DEFINITIONS.get(vmIdOf(name))!;
+    const operationId = this.management.operation();
+    this.management.pass({ type: "run-vm", operationId, hostId, definition: asked });
+  }
+
+  stopVm(name: string): void {
+    const operationId = this.management.operation();
+    this.management.pass({ type: "end-vm", operationId, vmId: vmIdOf(name) });
+  }
+
+  cordon(hostId: HostId, cordoned: boolean): void {
+    const operationId = this.management.operation();
+    this.management.pass({ type: "cordon", operationId, hostId, cordoned });
+  }
+
+  predict(place: string, serverOf: string, predictionId: string, probability: number): void {
+    const source = place.startsWith("nic-") ? "nic" : "agent";
+    this.reporters.get(place)?.predict({
+      type: "prediction",
+      predictionId: predictionId as OperationId,
+      serverId: `server-${serverOf}` as SimulatedHost["serverId"],
+      source,
+      component: source === "nic" ? "nic" : "disk",
+      device: source === "nic" ? "eth0" : "sda",
+      probability,
+      horizonMs: 3_600_000,
+      evidence: [],
+    });
+  }
+
+  private clock(chance: Chance): SkewedClock {
+    const { clockOffsetMs, clockDrift } = this.faults;
+    return new SkewedClock(this.world, chance.between(0, clockOffsetMs), 1 + clockDrift);
+  }
+
+  private joinManagement(): void {
+    const { management, coordinator, network } = this;
+    const link = network.open(management.coordinatorPort, coordinator.managementPort);
+    management.coordinator = link;
+    coordinator.management = link;
+  }
+
+  private addHost(name: string): void {
+    const host = new SimulatedHost(
+      name,
+      this.world,
+      this.oracle,
+      this.chance.split(`disk ${name}`),
+    );
+    const agent = new SimulatedAgent(this, host, this.chance.split(`agent ${name}`));
+    this.oracle.watch(host);
+    this.agents.set(host.hostId, agent);
+    const link = this.network.open(agent.port, this.coordinator.portFor(host.hostId));
+    agent.link = link;
+    this.coordinator.links.set(host.hostId, link);
+    this.addReporter(name, `agent:${name}`, () => agent.running);
+    this.addReporter(`nic-${name}`, `nic:server-${name}`, () => true);
+  }
+
+  private addReporter(place: string, principal: Principal, ready: () => boolean): void {
+    const reporter = new Reporter(this, place, ready);
+    const intake = this.management.intakeFor(principal, reporter.answer);
+    reporter.link = this.network.open(reporter.port, intake);
+    this.reporters.set(place, reporter);
+  }
+
+  /** Something happens right at this step: to who took it, or to somebody it depends on. */
+  private strike(place: string): void {
+    const agent = this.agents.get(place as HostId);
+    const soon = (act: () => void) => this.world.after(0, act);
+    const peers = [...this.agents.values()];
+    switch (this.strikes.below(agent === undefined ? 3 : 7)) {
+      case 0:
+      case 1:
+        throw new Crash(place);
+      case 2:
+        soon(() => this.strikes.pick(peers).crash());
+        return;
+      case 3:
+        soon(() => agent !== undefined && this.powerOff(agent));
+        throw new Crash(place);
+      case 4:
+        soon(() => {
+          for (const link of agent?.dataLinks ?? []) link.cut();
+        });
+        return;
+      case 5:
+        soon(() => this.strikes.pick([...(agent?.host.guests.values() ?? [])])?.end());
+        return;
+      case 6:
+        soon(() => this.coordinator.crash());
+    }
+  }
+}

@@ -1,0 +1,194 @@
+/** The coordinator of the simulation: the production core on a simulated disk and links. */
+import * as core from "../../coordinator/coordinator.ts";
+import type {
+  Config,
+  Effect,
+  Event,
+  HostRecord,
+  SagaRecord,
+  State,
+  VmRecord,
+} from "../../coordinator/state.ts";
+import type { HostId, StreamId } from "../../protocol/ids.ts";
+import type { Message } from "../../protocol/message.ts";
+import { Machine } from "../../runtime/core-runner.ts";
+import type { Chance } from "./chance.ts";
+import type { Cluster } from "./cluster.ts";
+import { SimulatedDisk } from "./disk.ts";
+import { Lifetime } from "./lifetime.ts";
+import { describe, vmName } from "./model.ts";
+import type { Link, Port } from "./network.ts";
+import type { SkewedClock } from "./world.ts";
+
+const TICK_MS = 500;
+const PLACE = "coordinator";
+
+type Saved = Extract<Effect, { type: "save-host" | "save-vm" | "save-saga" }>;
+
+export class SimulatedCoordinator {
+  readonly lifetime: Lifetime;
+  readonly links = new Map<HostId, Link>();
+  management: Link | undefined;
+  machine: Machine<State, Event, Effect> | undefined;
+  private readonly cluster: Cluster;
+  private readonly config: Config;
+  private readonly chance: Chance;
+  private readonly clock: SkewedClock;
+  private readonly disk: SimulatedDisk<Saved>;
+  private readonly saved = {
+    hosts: new Map<string, HostRecord>(),
+    vms: new Map<string, VmRecord>(),
+    sagas: new Map<string, SagaRecord>(),
+  };
+
+  constructor(cluster: Cluster, config: Config, chance: Chance, clock: SkewedClock) {
+    this.cluster = cluster;
+    this.config = config;
+    this.chance = chance;
+    this.clock = clock;
+    this.lifetime = new Lifetime(cluster.world, () => this.crash());
+    this.disk = new SimulatedDisk<Saved>(chance.split("disk"), (entry) => this.keep(entry));
+  }
+
+  start(): void {
+    const { lifetime, cluster, saved } = this;
+    if (lifetime.running) return;
+    lifetime.begin();
+    const { breakage } = cluster;
+    const vms = [...saved.vms.values()];
+    const known = breakage?.coordinatorStart?.(vms) ?? vms;
+    const step = breakage?.coordinatorStep?.(core.step) ?? core.step;
+    this.machine = new Machine<State, Event, Effect>(
+      core.start([...saved.hosts.values()], known, [...saved.sagas.values()], this.clock.nowMs()),
+      (state, event) => step(state, event, this.config),
+      (effect) => this.perform(effect),
+    );
+    cluster.world.note(PLACE, () => "starts");
+    this.tick();
+  }
+
+  crash(): void {
+    if (!this.lifetime.running) return;
+    this.lifetime.end();
+    this.machine = undefined;
+    this.disk.crash();
+    this.cluster.network.gone(PLACE);
+    this.cluster.world.note(PLACE, () => "dies");
+    this.cluster.died(this);
+  }
+
+  portFor(hostId: HostId): Port {
+    return {
+      place: PLACE,
+      ready: () => this.lifetime.running,
+      up: () => this.dispatch({ type: "agent-up", hostId, atMs: this.clock.nowMs() }),
+      down: () => this.dispatch({ type: "agent-down", hostId, atMs: this.clock.nowMs() }),
+      take: (message) => this.takeFromAgent(hostId, message),
+    };
+  }
+
+  get managementPort(): Port {
+    return {
+      place: PLACE,
+      ready: () => this.lifetime.running,
+      up: () => this.dispatch({ type: "management-up", atMs: this.clock.nowMs() }),
+      down: () => {},
+      take: (message) => this.takeFromManagement(message),
+    };
+  }
+
+  private dispatch(event: Event): void {
+    this.lifetime.guarded(() => this.machine?.dispatch(event));
+  }
+
+  private tick(): void {
+    this.lifetime.after(TICK_MS, () => {
+      this.dispatch({ type: "tick", atMs: this.clock.nowMs() });
+      this.tick();
+    });
+  }
+
+  private takeFromAgent(hostId: HostId, message: Message): void {
+    const atMs = this.clock.nowMs();
+    switch (message.type) {
+      case "inventory":
+      case "vm-report":
+      case "refusal":
+        this.dispatch({ ...message, atMs });
+        return;
+      case "frozen":
+        this.dispatch({ ...message, hostId, atMs });
+        return;
+      default:
+        throw new Error(`The coordinator takes no ${message.type} of an agent`);
+    }
+  }
+
+  private takeFromManagement(message: Message): void {
+    const atMs = this.clock.nowMs();
+    switch (message.type) {
+      case "migrate": {
+        const stream = this.chance.hex(32) as StreamId;
+        this.dispatch({ ...message, stream, token: this.chance.hex(64), atMs });
+        return;
+      }
+      case "identify-host":
+      case "cancel-saga":
+      case "cordon":
+      case "run-vm":
+      case "end-vm":
+        this.dispatch({ ...message, atMs });
+        return;
+      default:
+        throw new Error(`The coordinator takes no ${message.type} of the management server`);
+    }
+  }
+
+  private perform(effect: Effect): void {
+    const { cluster } = this;
+    switch (effect.type) {
+      case "save-host":
+      case "save-vm":
+      case "save-saga":
+        this.disk.append(effect);
+        cluster.reached(PLACE, `append:${effect.type}`);
+        this.disk.flush();
+        cluster.reached(PLACE, effect.type);
+        return;
+      case "send-agent":
+        cluster.oracle.issued(effect.hostId, effect.message);
+        this.links.get(effect.hostId)?.send(1, effect.message);
+        cluster.sent(effect.hostId, effect.message);
+        cluster.reached(PLACE, `send:${effect.message.type}`);
+        return;
+      case "send-management":
+        if (effect.message.type !== "fleet" && this.management?.connected(1) === true) {
+          cluster.world.note(PLACE, () => `sends ${describe(effect.message)}`);
+        }
+        this.management?.send(1, effect.message);
+        return;
+      case "note":
+        cluster.world.mix(effect.text);
+        cluster.world.note(PLACE, () => {
+          const about = effect.vmId === undefined ? "" : `${vmName(effect.vmId)} `;
+          return `${about}${effect.text}`;
+        });
+    }
+  }
+
+  private keep(entry: Saved): void {
+    const { saved, cluster } = this;
+    switch (entry.type) {
+      case "save-host":
+        saved.hosts.set(entry.host.hostId, entry.host);
+        return;
+      case "save-vm":
+        saved.vms.set(entry.vm.vmId, entry.vm);
+        cluster.oracle.savedVm(entry.vm);
+        return;
+      case "save-saga":
+        saved.sagas.set(entry.saga.sagaId, entry.saga);
+        cluster.oracle.savedSaga(entry.saga);
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/** The data link of one stream between two agents: in order, without loss, until it is cut. */
+import type { SimulatedAgent } from "./agent.ts";
+import type { Network } from "./network.ts";
+
+export class DataLink {
+  readonly source: SimulatedAgent;
+  readonly target: SimulatedAgent;
+  open = true;
+  private readonly network: Network;
+  private readonly unwatch: () => void;
+  private readonly lastDueMs = { source: 0, target: 0 };
+
+  constructor(source: SimulatedAgent, target: SimulatedAgent) {
+    this.source = source;
+    this.target = target;
+    this.network = source.cluster.network;
+    this.unwatch = this.network.watch(() => {
+      if (this.partitioned()) this.cut();
+    });
+    source.dataLinks.add(this);
+    target.dataLinks.add(this);
+  }
+
+  /** Carries `act` to an end: performed there if its agent still lives the same life. */
+  carry(to: "source" | "target", act: () => void): void {
+    const { network, lastDueMs } = this;
+    const agent = this[to];
+    const { life } = agent;
+    const dueMs = Math.max(lastDueMs[to], network.world.nowMs + network.delayMs());
+    lastDueMs[to] = dueMs;
+    network.world.after(dueMs - network.world.nowMs, () => {
+      if (this.open && agent.life === life) agent.guarded(act);
+    });
+  }
+
+  /** Both ends learn of it, each in its time. */
+  cut(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.unwatch();
+    const { source, target, network } = this;
+    source.dataLinks.delete(this);
+    target.dataLinks.delete(this);
+    const noticeMs = () => network.chance.between(1, network.faults.heartbeatMs);
+    source.after(noticeMs(), () => source.linkLost(this));
+    target.after(noticeMs(), () => target.linkLost(this));
+  }
+
+  partitioned(): boolean {
+    const [from, to] = [this.source.host.hostId, this.target.host.hostId];
+    return this.network.isCut(from, to) || this.network.isCut(to, from);
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * Which faults a seed has, and how hard: each seed draws its own subset; half of the seeds take
+ * the extremes and put crashes right at the steps of the protocol.
+ * @module
+ */
+import type { Config as CoordinatorConfig } from "../../coordinator/state.ts";
+import { DEFAULTS as COORDINATOR } from "../../coordinator/state.ts";
+import type { Config as ManagementConfig } from "../../management/state.ts";
+import { DEFAULTS as MANAGEMENT } from "../../management/state.ts";
+import type { Chance } from "./chance.ts";
+
+export interface Faults {
+  readonly extreme: boolean;
+  /** Network: probabilities a message, the usual delay, and the weight of its tail. */
+  readonly loss: number;
+  readonly duplicate: number;
+  readonly reorder: number;
+  readonly delayMs: number;
+  readonly tail: number;
+  readonly heartbeatMs: number;
+  readonly reconnectMs: number;
+  /** Probability of a crash after each effect, and at the steps named by `aimedAt`. */
+  readonly crash: number;
+  readonly aimedAt: readonly string[];
+  readonly aim: number;
+  /** Mean time between faults that come from outside; infinite means never. */
+  readonly everyMs: Readonly<{
+    agentCrash: number;
+    reboot: number;
+    controlCrash: number;
+    guestDeath: number;
+    partition: number;
+    dataCut: number;
+    operator: number;
+    prediction: number;
+  }>;
+  /** Hosts that lose power near the end and stay dead. */
+  readonly staysDead: boolean;
+  /** Probability that starting, receiving or saving the state of a guest fails. */
+  readonly guestFails: number;
+  /** Whether a target gives up as soon as its data link is lost. */
+  readonly impatient: boolean;
+  readonly respawnMs: number;
+  /** Milliseconds that one guest command or one part of an epoch takes, at most. */
+  readonly guestMs: number;
+  readonly clockOffsetMs: number;
+  readonly clockDrift: number;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** A world in which nothing goes wrong by itself: scenarios, and the end of every seed. */
+export const CALM: Faults = {
+  extreme: false,
+  loss: 0,
+  duplicate: 0,
+  reorder: 0,
+  delayMs: 1,
+  tail: 0,
+  heartbeatMs: 1_000,
+  reconnectMs: 500,
+  crash: 0,
+  aimedAt: [],
+  aim: 0,
+  everyMs: {
+    agentCrash: NEVER,
+    reboot: NEVER,
+    controlCrash: NEVER,
+    guestDeath: NEVER,
+    partition: NEVER,
+    dataCut: NEVER,
+    operator: NEVER,
+    prediction: NEVER,
+  },
+  staysDead: false,
+  guestFails: 0,
+  impatient: false,
+  respawnMs: 200,
+  guestMs: 10,
+  clockOffsetMs: 0,
+  clockDrift: 0,
+};
+
+/** Steps after which a crash hurts most: acts of the journal, effects, moments of the data path. */
+export const STEPS = [
+  "journal:GRANTED",
+  "journal:INCOMING",
+  "journal:ACTIVE",
+  "journal:BURNT",
+  "journal:OUTGOING",
+  "journal:RELEASED",
+  "journal:REFUSED",
+  "journal:CUT",
+  "append:RELEASED",
+  "append:ACTIVE",
+  "append:GRANTED",
+  "append:REFUSED",
+  "continue-guest",
+  "send-released",
+  "send-ack",
+  "load-epoch",
+  "end-stream",
+  "cut-stopped",
+  "last-stopped",
+  "last-sent",
+  "loaded",
+  "save-saga",
+  "save-vm",
+  "send:prepare",
+  "send:migrate-out",
+  "send:grant",
+  "send:released",
+] as const;
+
+export function drawFaults(chance: Chance): Faults {
+  const extreme = chance.hit(0.5);
+  const some = (probability: number, low: number, high: number): number => {
+    if (!chance.hit(probability)) return 0;
+    return extreme ? chance.pick([low, high]) : chance.between(low, high);
+  };
+  const every = (probability: number, low: number, high: number): number => {
+    const drawn = some(probability, low, high);
+    return drawn === 0 ? NEVER : drawn;
+  };
+  return {
+    extreme,
+    loss: some(0.5, 0.005, 0.3),
+    duplicate: some(0.5, 0.01, 0.5),
+    reorder: some(0.5, 0.01, 0.5),
+    delayMs: extreme ? chance.pick([0.1, 1, 200]) : chance.between(0.2, 50),
+    tail: some(0.6, 0.2, 1.5),
+    heartbeatMs: extreme ? chance.pick([2, 30_000]) : chance.between(100, 6_000),
+    reconnectMs: extreme ? chance.pick([2, 10_000]) : chance.between(50, 3_000),
+    crash: some(0.4, 0.002, 0.03),
+    aimedAt: aims(chance, extreme),
+    aim: extreme ? chance.pick([0.2, 0.7]) : some(0.5, 0.05, 0.4),
+    everyMs: {
+      agentCrash: every(0.5, 4_000, 30_000),
+      reboot: every(0.4, 10_000, 50_000),
+      controlCrash: every(0.5, 5_000, 40_000),
+      guestDeath: every(0.4, 6_000, 40_000),
+      partition: every(0.5, 4_000, 30_000),
+      dataCut: every(0.5, 2_000, 20_000),
+      operator: every(0.9, 3_000, 12_000),
+      prediction: every(0.6, 8_000, 40_000),
+    },
+    staysDead: chance.hit(0.1),
+    guestFails: some(0.3, 0.02, 0.3),
+    impatient: chance.hit(0.5),
+    respawnMs: extreme ? chance.pick([1, 8_000]) : chance.between(20, 3_000),
+    guestMs: extreme ? chance.pick([0.1, 900]) : chance.between(1, 200),
+    clockOffsetMs: extreme ? chance.pick([0, 1e9]) : chance.between(0, 1e6),
+    clockDrift: extreme ? chance.pick([-0.1, 0, 0.1]) : chance.between(-0.01, 0.01),
+  };
+}
+
+function aims(chance: Chance, extreme: boolean): string[] {
+  const count = extreme ? 1 + chance.below(3) : chance.below(2);
+  return Array.from({ length: count }, () => chance.pick(STEPS));
+}
+
+/** Deadlines shorter than in production, so that a seed reaches their ends. */
+export function coordinatorConfig(chance: Chance): CoordinatorConfig {
+  return {
+    ...COORDINATOR,
+    prepareMs: chance.between(3_000, 15_000),
+    stallMs: chance.between(3_000, 15_000),
+    resendMs: chance.between(500, 2_000),
+    retireMs: chance.between(2_000, 10_000),
+    restartsMax: 8,
+  };
+}
+
+export function managementConfig(chance: Chance): ManagementConfig {
+  return { ...MANAGEMENT, streamsMax: 1 + chance.below(2), attemptsMax: 1 + chance.below(4) };
+}

@@ -1,0 +1,46 @@
+/**
+ * What predicts: an agent, or NIC firmware that lives on without one. What it says is kept until
+ * the management server acknowledges it.
+ */
+import type { Deliver, Message } from "../../protocol/message.ts";
+import type { Prediction } from "../../protocol/prediction.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Link, Port } from "./network.ts";
+
+export class Reporter {
+  readonly port: Port;
+  readonly answer: (message: Message) => void;
+  link: Link | undefined;
+  private readonly spool: string;
+  private waiting: Deliver[] = [];
+  private sequence = 0;
+
+  constructor(cluster: Cluster, place: string, ready: () => boolean) {
+    this.spool = cluster.chance.split(`spool ${place}`).hex(16);
+    this.answer = (message) => this.link?.send(1, message);
+    this.port = {
+      place,
+      ready,
+      up: () => {
+        for (const message of this.waiting) this.link?.send(0, message);
+      },
+      down: () => {},
+      take: (message) => {
+        if (message.type !== "delivered") return;
+        this.waiting = this.waiting.filter((one) => one.sequence > message.sequence);
+      },
+    };
+  }
+
+  predict(prediction: Prediction): void {
+    const { spool } = this;
+    const body = prediction;
+    const message: Deliver = { type: "deliver", spool, sequence: ++this.sequence, body };
+    this.waiting.push(message);
+    this.link?.send(0, message);
+  }
+
+  get pending(): number {
+    return this.waiting.length;
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * One seed: a site under faults, then a time without any, in which everything must come to rest.
+ */
+import type { HostId } from "../../protocol/ids.ts";
+import type { SimulatedAgent } from "./agent.ts";
+import type { Breakage } from "./breakages.ts";
+import { Chance } from "./chance.ts";
+import { Cluster } from "./cluster.ts";
+import { CALM, coordinatorConfig, drawFaults, managementConfig } from "./faults.ts";
+import { vmName } from "./model.ts";
+import type { Violation } from "./oracle.ts";
+
+const HOSTS = ["alpha", "bravo", "charlie", "delta"];
+const VMS = ["vm1", "vm2", "vm3"];
+/** How long after the last fault everything must have come to rest. */
+const REST_MS = 150_000;
+const REST_LOOK_MS = 2_000;
+
+export interface Outcome {
+  readonly seed: number;
+  readonly violation: Violation | undefined;
+  readonly digest: string;
+  readonly events: number;
+  readonly simulatedMs: number;
+  readonly log: readonly string[];
+}
+
+export interface Options {
+  readonly tracing?: boolean;
+  readonly breakage?: Breakage | undefined;
+}
+
+export function runSeed(seed: number, { tracing = false, breakage }: Options = {}): Outcome {
+  const chance = new Chance(seed * 2_654_435_761);
+  const plan = chance.split("plan");
+  const cluster = new Cluster({
+    hosts: HOSTS.slice(0, 2 + plan.below(3)),
+    faults: drawFaults(chance.split("faults")),
+    chance,
+    random: true,
+    tracing,
+    coordinator: coordinatorConfig(plan),
+    management: managementConfig(plan),
+    breakage,
+  });
+  const run = new Run(cluster, plan);
+  run.play();
+  const { world, oracle } = cluster;
+  const { digest, events, nowMs, log } = world;
+  return { seed, violation: oracle.violation, digest, events, simulatedMs: nowMs, log };
+}
+
+class Run {
+  private readonly cluster: Cluster;
+  private readonly chance: Chance;
+  private readonly vms: readonly string[];
+  private readonly dead = new Set<SimulatedAgent>();
+  private calm = false;
+  private predictions = 0;
+
+  constructor(cluster: Cluster, chance: Chance) {
+    this.cluster = cluster;
+    this.chance = chance;
+    this.vms = VMS.slice(0, 1 + chance.below(3));
+  }
+
+  play(): void {
+    const { cluster, chance } = this;
+    cluster.onDied = (program) => {
+      if (this.calm) return;
+      const { respawnMs } = cluster.faults;
+      cluster.world.after(chance.between(0, respawnMs), () => this.restart(program));
+    };
+    cluster.startAll();
+    this.operatorBegins();
+    this.scheduleFaults();
+    this.run(chance.between(20_000, 50_000));
+    this.calmDown();
+    const endMs = cluster.world.nowMs + REST_MS;
+    let unrest = "";
+    while (cluster.world.nowMs < endMs && !this.over()) {
+      this.run(cluster.world.nowMs + REST_LOOK_MS);
+      unrest = this.unrest();
+      if (unrest === "") return;
+      this.nudge();
+    }
+    if (!this.over()) cluster.oracle.fail("no-rest", unrest);
+  }
+
+  private over(): boolean {
+    return this.cluster.oracle.violation !== undefined;
+  }
+
+  private run(untilMs: number): void {
+    this.cluster.world.run(untilMs, () => this.over());
+  }
+
+  private restart(program: { start(): void }): void {
+    const { cluster, chance } = this;
+    const agent = [...cluster.agents.values()].find((one) => one === program);
+    if (agent !== undefined && this.dead.has(agent)) return;
+    if (agent !== undefined && !agent.host.powered) {
+      cluster.world.after(chance.between(0, 5_000), () => {
+        if (!this.dead.has(agent)) cluster.powerOn(agent);
+      });
+    } else program.start();
+  }
+
+  private operatorBegins(): void {
+    const { cluster, chance, vms } = this;
+    const { management, world } = cluster;
+    if (chance.hit(0.9)) management.ask({ method: "mode", mode: "act" });
+    const places = vms.map(() => this.anyHost().host.hostId);
+    for (let again = 1; again <= 4; again++) {
+      world.after(again * 1_500, () => {
+        for (const [at, vm] of vms.entries()) cluster.runVm(vm, places[at]!);
+      });
+    }
+  }
+
+  private anyHost(): SimulatedAgent {
+    return this.chance.pick([...this.cluster.agents.values()]);
+  }
+
+  /** Faults from outside, each at its own mean interval, until the calm. */
+  private scheduleFaults(): void {
+    const { cluster } = this;
+    const { everyMs, staysDead } = cluster.faults;
+    this.every(everyMs.agentCrash, () => this.anyHost().crash());
+    this.every(everyMs.reboot, () => this.reboot());
+    this.every(everyMs.controlCrash, () => {
+      if (this.chance.hit(0.5)) cluster.coordinator.crash();
+      else cluster.management.crash();
+    });
+    this.every(everyMs.guestDeath, () => {
+      const guests = [...this.anyHost().host.guests.values()];
+      if (guests.length > 0) this.chance.pick(guests).end();
+    });
+    this.every(everyMs.partition, () => this.partition());
+    this.every(everyMs.dataCut, () => {
+      for (const link of this.anyHost().dataLinks) link.cut();
+    });
+    this.every(everyMs.operator, () => this.operate());
+    this.every(everyMs.prediction, () => this.predict());
+    if (!staysDead) return;
+    cluster.world.after(this.chance.between(5_000, 40_000), () => {
+      const victim = this.anyHost();
+      this.dead.add(victim);
+      cluster.powerOff(victim);
+    });
+  }
+
+  private every(meanMs: number, act: () => void): void {
+    if (!Number.isFinite(meanMs)) return;
+    this.cluster.world.after(this.chance.between(0, 2 * meanMs), () => {
+      if (this.calm) return;
+      act();
+      this.every(meanMs, act);
+    });
+  }
+
+  private reboot(): void {
+    const agent = this.anyHost();
+    if (!agent.host.powered) return;
+    const was = agent.running;
+    this.cluster.powerOff(agent);
+    if (!was) this.restart(agent);
+  }
+
+  private partition(): void {
+    const { cluster, chance } = this;
+    const hosts = [...cluster.agents.keys()];
+    const places = [...hosts, "coordinator", "management"];
+    const [a, b] = [chance.pick(places), chance.pick(places)];
+    const oneWay = chance.hit(0.4);
+    cluster.network.cut(a, b);
+    if (!oneWay) cluster.network.cut(b, a);
+    const lengthMs = chance.between(10, 15_000);
+    cluster.world.after(lengthMs, () => {
+      cluster.network.join(a, b);
+      cluster.network.join(b, a);
+    });
+  }
+
+  private operate(): void {
+    const { cluster, chance, vms } = this;
+    const { management } = cluster;
+    const { hostId } = this.anyHost().host;
+    const vm = chance.pick(vms);
+    switch (chance.below(12)) {
+      case 0:
+        management.ask({ method: "cancel", hostId });
+        return;
+      case 1:
+        cluster.stopVm(vm);
+        return;
+      case 2:
+        cluster.runVm(vm, hostId);
+        return;
+      case 3:
+        cluster.cordon(hostId, true);
+        return;
+      case 4:
+        cluster.cordon(hostId, false);
+        return;
+      case 5:
+        management.ask({ method: "evacuate", hostId, dryRun: true });
+        return;
+      case 6:
+        management.ask({ method: "disarm", disarmed: chance.hit(0.3) });
+        return;
+      default:
+        cluster.cordon(this.anyHost().host.hostId, false);
+        management.ask({ method: "evacuate", hostId, dryRun: false });
+    }
+  }
+
+  private predict(): void {
+    const { cluster, chance } = this;
+    const { hostId } = this.anyHost().host;
+    const place = chance.hit(0.5) ? hostId : `nic-${hostId}`;
+    if (chance.hit(0.8)) this.predictions++;
+    cluster.predict(place, hostId, `p${this.predictions}`, chance.pick([0.1, 0.5, 0.9]));
+  }
+
+  /** Faults end, and everything that was not lost for good is started again. */
+  private calmDown(): void {
+    const { cluster, chance } = this;
+    this.calm = true;
+    cluster.random = false;
+    cluster.network.faults = { ...CALM, impatient: cluster.faults.impatient };
+    cluster.network.joinAll();
+    for (const link of cluster.network.links) link.doom();
+    cluster.world.note("world", () => "faults end");
+    for (const agent of cluster.agents.values()) {
+      if (this.dead.has(agent)) cluster.powerOff(agent);
+      else cluster.world.after(chance.between(0, 1_000), () => cluster.powerOn(agent));
+    }
+    cluster.world.after(500, () => {
+      cluster.coordinator.start();
+      cluster.management.start();
+    });
+  }
+
+  /** What an operator would do about VMs that keep dying. */
+  private nudge(): void {
+    const { cluster } = this;
+    for (const hostId of cluster.agents.keys()) cluster.cordon(hostId, false);
+    for (const vm of Object.values(cluster.coordinator.machine?.state.vms ?? {})) {
+      if (vm.held?.startsWith("Started ") === true) cluster.runVm(vmName(vm.vmId), vm.hostId);
+    }
+  }
+
+  /** Why there is no rest yet; empty when every VM and every saga has come to its end. */
+  private unrest(): string {
+    const { coordinator, management } = this.cluster;
+    const state = coordinator.machine?.state;
+    if (state === undefined || management.machine === undefined) return "a program is down";
+    for (const saga of Object.values(state.sagas)) {
+      if (saga.phase === "done" || this.isDead(saga.source) || this.isDead(saga.target)) continue;
+      return `saga ${saga.sagaId} of ${vmName(saga.vmId)} is ${saga.phase}: ${saga.reason ?? ""}`;
+    }
+    for (const vm of Object.values(state.vms)) {
+      const moving = Object.values(state.sagas).some(
+        (saga) => saga.vmId === vm.vmId && saga.phase !== "done",
+      );
+      if (moving || this.isDead(vm.hostId)) continue;
+      const { running } = this.cluster.oracle.booksOf(vm.vmId);
+      if ((vm.desired === "running") === (running?.host.hostId === vm.hostId)) continue;
+      return `${vmName(vm.vmId)} should be ${vm.desired} on ${vm.hostId}: ${vm.held ?? "no reason"}`;
+    }
+    const { evacuations } = management.machine.state;
+    for (const { moves, evacuationId } of Object.values(evacuations)) {
+      const open = moves.find((move) => move.state === "running");
+      const saga = open?.operationId === undefined ? undefined : state.sagas[open.operationId];
+      const waits = saga !== undefined && saga.phase !== "done";
+      if (open !== undefined && !waits)
+        return `${evacuationId} does not know what became of a move`;
+    }
+    return "";
+  }
+
+  private isDead(hostId: HostId): boolean {
+    return this.dead.has(this.cluster.agentAt(hostId));
+  }
+}
