@@ -61,7 +61,7 @@ function whyNot(
   if (capabilities === undefined) return "its capabilities are unknown";
   const { definition, memoryBytes } = wanted.vm;
   if (capabilities.accelerator !== definition.accelerator) {
-    return `it runs guests with ${capabilities.accelerator}, the VM needs ${definition.accelerator}`;
+    return `it has ${capabilities.accelerator}, the VM needs ${definition.accelerator}`;
   }
   if (olderThan(capabilities.qemuVersion, definition.qemuVersion)) {
     return `its QEMU ${capabilities.qemuVersion} is older than ${definition.qemuVersion}`;
@@ -83,7 +83,10 @@ function freeBytes(host: HostSummary, wanted: Wanted): number {
   return memoryBytes - memoryUsedBytes - (wanted.promised.get(host.hostId) ?? 0);
 }
 
-/** Not where it failed before; healthiest first, then the emptiest, then by name so that a plan is reproducible. */
+/**
+ * Not where it failed before; healthiest first, then the emptiest, then by name so that a plan
+ * is reproducible.
+ */
 function order(a: HostSummary, b: HostSummary, wanted: Wanted): number {
   const failed = Number(a.hostId === wanted.failedAt) - Number(b.hostId === wanted.failedAt);
   if (failed !== 0) return failed;

@@ -41,6 +41,7 @@ export function stampede(state: State, atMs: number, config: Config): string | u
   const hosts = state.fleet?.hosts.length ?? 0;
   const limit = Math.max(config.stampedeServers, Math.ceil(hosts * config.stampedeShare));
   if (servers.size < limit) return undefined;
-  return `${servers.size} servers were predicted to fail within ${config.stampedeWindowMs / 60_000} \
-minutes: taken for a fault of the sensors until an operator evacuates by hand`;
+  const minutes = config.stampedeWindowMs / 60_000;
+  const crowd = `${servers.size} servers were predicted to fail within ${minutes} minutes`;
+  return `${crowd}: taken for a fault of the sensors until an operator evacuates by hand`;
 }

@@ -29,7 +29,7 @@ export const prediction = z.strictObject({
   component,
   /** Which disk or port, as its reader names it. */
   device: text,
-  /** The chance of a failure within `horizonMs`; its origin is in predictor/rules.ts. */
+  /** The chance of a failure within `horizonMs`; its origin is in predictor/config.ts. */
   probability: z.number().min(0).max(1),
   horizonMs: z.int().positive(),
   evidence: z.array(evidence).max(EVIDENCE_MAX),

@@ -88,6 +88,12 @@ export function step(state: State, event: Event): Step {
   }
 }
 
+/** Whether a guest may be let run now: asked again right before it is, because time has passed. */
+export function mayRun(state: State, id: VmState["vmId"]): boolean {
+  const vm = state.vms[id];
+  return vm?.stance.phase === "active" && vm.stance.bootId === state.bootId;
+}
+
 function chains(state: State, vm: VmState, files: NonNullable<VmState["chains"]>): Step {
   const next = changed(vm, { chains: files });
   return put(state, next, [journal("CHAINS", next)]);

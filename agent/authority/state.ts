@@ -67,8 +67,14 @@ export const outgoing = z.strictObject({
 });
 export type Outgoing = z.infer<typeof outgoing>;
 
+/** One image file of a disk; its number names QEMU's node and never comes again in a chain. */
+export const diskLayer = z.strictObject({
+  layer: z.int().nonnegative(),
+  path: z.string(),
+  format: z.enum(["raw", "qcow2"]),
+});
 /** Image files of one disk, lowest first. The last is written; the others never change. */
-export const chain = z.array(z.string()).min(1).max(64);
+export const chain = z.array(diskLayer).min(1).max(64);
 /** By disk id. Our own record: backing names inside image files decide nothing. */
 export const chains = z.record(z.string(), chain);
 export type Chains = z.infer<typeof chains>;

@@ -49,7 +49,7 @@ export interface Guest {
   loadState(bytes: Uint8Array): Promise<void>;
   /** Makes the overlay's file and attaches it, unused. Call it before the pause. */
   prepareOverlay(overlay: Overlay & { readonly sizeBytes: number }): Promise<void>;
-  /** Puts the overlays on top of their disks, in the pause, before `migrateState`: all or none. */
+  /** Puts the overlays on top of their disks, all or none; in a pause before `migrateState`. */
   snapshot(overlays: readonly Overlay[]): Promise<void>;
   /** Disk id -> number of its top layer. */
   topLayers(): ReadonlyMap<string, number>;

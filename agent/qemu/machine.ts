@@ -13,7 +13,8 @@
  * that may be asked for is decided elsewhere (agent/authority.ts).
  *
  * Rule 1: one operation at a time; a second one is refused, not queued.
- * Rule 2: layers are cut only while paused. In postmigrate the images are inactive.
+ * Rule 2: layers are cut while the images are active, so never in postmigrate. Only a cut in the
+ *         pause belongs to an epoch; one of a running guest freezes what a fuzzy round sends.
  * Rule 3: what QEMU reports wins: after a failed operation the phase is what its status says.
  */
 import { SystemError } from "../../protocol/error.ts";
@@ -64,7 +65,7 @@ const ALLOWED: Readonly<Record<Operation, readonly Phase[]>> = {
   "save-state": ["paused"],
   "load-state": ["incoming"],
   "prepare-overlay": ["running", "paused"],
-  snapshot: ["paused"],
+  snapshot: ["running", "paused"],
 };
 
 /** Where an operation leads; the others leave the phase to what QEMU reports. */

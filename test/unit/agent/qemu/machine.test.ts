@@ -32,7 +32,7 @@ const PHASES: readonly Phase[] = [
 const ALLOWED: Readonly<Record<Phase, readonly Operation[]>> = {
   absent: ["start"],
   starting: [],
-  running: ["pause", "resume", "prepare-overlay"],
+  running: ["pause", "resume", "prepare-overlay", "snapshot"],
   paused: ["pause", "resume", "save-state", "prepare-overlay", "snapshot"],
   postmigrate: ["resume"],
   incoming: ["load-state"],
