@@ -189,6 +189,13 @@ abort("step() ends without the source's word when it does not clear away in time
   assert.is(outcome(at), "moved");
 });
 
+abort("step() never uses the term of a failed move again", () => {
+  const at = after(["bravo", INCOMING]);
+  cancel(at);
+  at.reports("alpha", { refusedTerm: 2 });
+  assert.equal(sent(at.migrate("move-2", "charlie")), ["charlie prepare 3"]);
+});
+
 abort("step() says every result again when the management server is back", () => {
   const at = after();
   cancel(at);
