@@ -30,7 +30,8 @@ export function startQueued(state: State, atMs: number, config: Config): Step {
     if (evacuation.phase !== "queued" || heldBack(next, evacuation)) continue;
     const byPrediction = evacuation.cause === "prediction" && !evacuation.planOnly;
     const crowd = byPrediction ? stampede(next, atMs, config) : undefined;
-    if (!evacuation.planOnly && busyHosts(next) >= hostsAtOnce(next, config)) continue;
+    const full = !evacuation.planOnly && busyHosts(next) >= hostsAtOnce(next, config);
+    if (crowd === undefined && full) continue;
     const [after, asked] =
       crowd === undefined
         ? identify(next, evacuation)
