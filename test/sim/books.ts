@@ -30,6 +30,8 @@ export class Books {
   readonly released = new Map<number, Released>();
   lastReleased: Released | undefined;
   readonly refused = new Set<number>();
+  /** Terms under which the guest was seen to run. */
+  readonly verified = new Set<number>();
   /** The life of the agent that journalled INCOMING of a term. */
   readonly incomingLife = new Map<number, number>();
   /** Terms at which the coordinator said that work is lost. */

@@ -189,12 +189,15 @@ export class Cluster {
     const agent = this.agents.get(place as HostId);
     const soon = (act: () => void) => this.world.after(0, act);
     const peers = [...this.agents.values()];
-    switch (this.strikes.below(agent === undefined ? 3 : 7)) {
+    switch (this.strikes.pick(agent === undefined ? [0, 2, 7] : [0, 1, 2, 3, 4, 5, 6, 7])) {
       case 0:
       case 1:
         throw new Crash(place);
       case 2:
         soon(() => this.strikes.pick(peers).crash());
+        return;
+      case 7:
+        soon(() => this.powerOff(this.strikes.pick(peers)));
         return;
       case 3:
         soon(() => agent !== undefined && this.powerOff(agent));

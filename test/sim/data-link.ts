@@ -1,4 +1,7 @@
-/** The data link of one stream between two agents: in order, without loss, until it is cut. */
+/**
+ * The data link of one stream between two agents: in order, without loss, until it is cut. What
+ * was on its way then may still arrive.
+ */
 import type { SimulatedAgent } from "./agent.ts";
 import type { Network } from "./network.ts";
 
@@ -6,6 +9,7 @@ export class DataLink {
   readonly source: SimulatedAgent;
   readonly target: SimulatedAgent;
   open = true;
+  private arrivesUntilMs = Number.POSITIVE_INFINITY;
   private readonly network: Network;
   private readonly unwatch: () => void;
   private readonly lastDueMs = { source: 0, target: 0 };
@@ -26,11 +30,20 @@ export class DataLink {
     const { network, lastDueMs } = this;
     const agent = this[to];
     const { life } = agent;
+    if (!this.open) return;
     const dueMs = Math.max(lastDueMs[to], network.world.nowMs + network.delayMs());
     lastDueMs[to] = dueMs;
     network.world.after(dueMs - network.world.nowMs, () => {
-      if (this.open && agent.life === life) agent.guarded(act);
+      const arrives = network.world.nowMs <= this.arrivesUntilMs && !this.partitioned();
+      if (arrives && agent.life === life) agent.guarded(act);
     });
+  }
+
+  /** A frame comes once more when its stream may be over: some old connection still had it. */
+  echo(act: () => void): void {
+    const { chance, faults, world } = this.network;
+    if (!chance.hit(faults.late)) return;
+    world.after(chance.between(0, 20_000), () => this.target.guarded(act));
   }
 
   /** Both ends learn of it, each in its time. */
@@ -39,6 +52,8 @@ export class DataLink {
     this.open = false;
     this.unwatch();
     const { source, target, network } = this;
+    const inFlight = network.chance.hit(0.5) ? network.delayMs() : 0;
+    this.arrivesUntilMs = network.world.nowMs + inFlight;
     source.dataLinks.delete(this);
     target.dataLinks.delete(this);
     const noticeMs = () => network.chance.between(1, network.faults.heartbeatMs);

@@ -17,6 +17,8 @@ export interface Faults {
   readonly reorder: number;
   readonly delayMs: number;
   readonly tail: number;
+  /** Probability that a frame comes again, after its connection has ended. */
+  readonly late: number;
   readonly heartbeatMs: number;
   readonly reconnectMs: number;
   /** Probability of a crash after each effect, and at the steps named by `aimedAt`. */
@@ -57,6 +59,7 @@ export const CALM: Faults = {
   reorder: 0,
   delayMs: 1,
   tail: 0,
+  late: 0,
   heartbeatMs: 1_000,
   reconnectMs: 500,
   crash: 0,
@@ -129,6 +132,7 @@ export function drawFaults(chance: Chance): Faults {
     reorder: some(0.5, 0.01, 0.5),
     delayMs: extreme ? chance.pick([0.1, 1, 200]) : chance.between(0.2, 50),
     tail: some(0.6, 0.2, 1.5),
+    late: some(0.4, 0.02, 0.5),
     heartbeatMs: extreme ? chance.pick([2, 30_000]) : chance.between(100, 6_000),
     reconnectMs: extreme ? chance.pick([2, 10_000]) : chance.between(50, 3_000),
     crash: some(0.4, 0.002, 0.03),

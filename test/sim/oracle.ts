@@ -150,6 +150,9 @@ export class Oracle {
         }
         books.burnt.add(termOf(vm));
         return;
+      case "RETIRED":
+        this.retired(host, vm, before, books);
+        return;
       default:
     }
   }
@@ -238,6 +241,19 @@ export class Oracle {
     books.lastReleased = given;
   }
 
+  /** What a source kept goes only once the guest was verified elsewhere, or has moved on. */
+  private retired(
+    host: SimulatedHost,
+    vm: DurableVm,
+    before: DurableVm | undefined,
+    books: Books,
+  ): void {
+    const stance = before?.stance;
+    if (stance?.phase !== "released") return;
+    if (books.verified.has(stance.toTerm) || books.activeMax > stance.toTerm) return;
+    this.fail("retired-before-verified", `${vmName(vm.vmId)} on ${host.hostId}`);
+  }
+
   // What guests do.
 
   vcpusStarted(guest: Guest): void {
@@ -324,6 +340,10 @@ export class Oracle {
   // What an agent does with what it is told.
 
   stepped(host: SimulatedHost, was: State, event: Event, is: State, done: readonly Effect[]): void {
+    if (event.type === "guest-verified") {
+      const stance = is.vms[event.vmId]?.stance;
+      if (stance?.phase === "active") this.booksOf(event.vmId).verified.add(stance.term);
+    }
     if (!("vmId" in event && "term" in event)) return;
     const before = was.vms[event.vmId];
     if (before === undefined || event.type === "released") return;

@@ -120,6 +120,10 @@ export class Sender {
       const { link } = this;
       if (!this.alive() || link === undefined) return;
       link.carry("target", () => link.target.receivers.get(frame.vmId)?.take(frame));
+      link.echo(() => {
+        const receiver = link.target.receivers.get(frame.vmId);
+        if (receiver?.prepare.stream !== frame.stream) receiver?.take(frame);
+      });
       if (frame.part + 1 < frame.parts || frame.kind !== "last") return;
       agent.reached("last-sent");
       if (agent.cluster.breakage?.releasesUnacked === true) this.acked(frame.epoch);
