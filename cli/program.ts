@@ -1,0 +1,84 @@
+/**
+ * The `lifeboat` command line: its groups, its global options, and how it ends.
+ * @module
+ */
+import { Command, CommanderError, Option } from "commander";
+import { PROGRAM_VERSION } from "../protocol/version.ts";
+import { addEvacuateCommand } from "./evacuate.ts";
+import { addEventsCommand } from "./events.ts";
+import { EXIT } from "./exit.ts";
+import { addHostCommands } from "./hosts.ts";
+import { type Format, showError } from "./output.ts";
+import { addSecretsCommands } from "./secrets.ts";
+import { addServerCommands } from "./servers.ts";
+import { addSettingsCommands } from "./settings.ts";
+import { addStatusCommand } from "./status.ts";
+import { addVmCommands } from "./vms.ts";
+import type { World } from "./world.ts";
+
+/** Adds one group of commands. */
+export type CommandGroup = (program: Command, world: World) => void;
+
+const GROUPS: readonly CommandGroup[] = [
+  addServerCommands,
+  addStatusCommand,
+  addHostCommands,
+  addVmCommands,
+  addEvacuateCommand,
+  addEventsCommand,
+  addSettingsCommands,
+  addSecretsCommands,
+];
+
+const HELP = `
+A first look, on one machine:
+  lifeboat control &                     # management server and coordinator, on loopback
+  lifeboat status
+  lifeboat evacuate alpha --dry-run      # who would go where, and why
+  lifeboat events --follow
+
+Commands find the management server by --management, LIFEBOAT_MANAGEMENT, the state folder, the
+configuration's management.listen, or 127.0.0.1:7410, in this order.
+
+Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 unreachable, 6 timed out,
+130 interrupted.`;
+
+export function buildProgram(world: World): Command {
+  const program = new Command("lifeboat")
+    .description("Moves QEMU/KVM guests off a server before it fails")
+    .version(PROGRAM_VERSION)
+    .addOption(
+      new Option("-o, --output <format>", "for people or for scripts")
+        .choices(["table", "json"])
+        .default("table"),
+    )
+    .option("--config <file>", "a configuration file (docs/operations.md)")
+    .option("--state <dir>", "the state folder")
+    .option("--management <address>", "host:port of the management server")
+    .addHelpText("after", HELP)
+    .showHelpAfterError("(--help says more)")
+    .exitOverride()
+    .configureOutput({ writeOut: world.out, writeErr: world.err });
+  for (const add of GROUPS) add(program, world);
+  for (const command of everyCommand(program)) command.copyInheritedSettings(program);
+  return program;
+}
+
+/** Runs one command line (without the program's own name); never throws. */
+export async function runCommandLine(world: World, argv: readonly string[]): Promise<void> {
+  const program = buildProgram(world);
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+  } catch (thrown) {
+    // Commander has printed its own complaint, or the help or version that was asked for.
+    if (thrown instanceof CommanderError) {
+      world.exitWith(thrown.exitCode === 0 ? EXIT.ok : EXIT.usage);
+    } else {
+      showError(world, program.opts<{ output?: Format }>().output ?? "table", thrown);
+    }
+  }
+}
+
+function everyCommand(command: Command): Command[] {
+  return command.commands.flatMap((one) => [one, ...everyCommand(one)]);
+}

@@ -1,0 +1,121 @@
+/**
+ * `lifeboat status`, `hosts` and `vms`: what the site is like now.
+ * @module
+ */
+import type { Command } from "commander";
+import type { Status } from "../management/status.ts";
+import { withClient } from "./client.ts";
+import { optionsOf, show } from "./output.ts";
+import { bytesText, type Cell, renderSection, renderTable } from "./table.ts";
+import type { World } from "./world.ts";
+
+export function addStatusCommand(program: Command, world: World): void {
+  program
+    .command("status")
+    .description("show mode, hosts, VMs, predictions and evacuations")
+    .addHelpText("after", "\nExamples:\n  lifeboat status\n  lifeboat status -o json | jq .mode")
+    .action(async (_options, command: Command) => {
+      const options = optionsOf(command);
+      const status = await readStatus(world, options);
+      show(world, options.output, status, () => statusPage(status));
+    });
+}
+
+export function readStatus(
+  world: World,
+  options: Parameters<typeof withClient>[1],
+): Promise<Status> {
+  return withClient(world, options, (client) => client.ask<Status>({ method: "status" }));
+}
+
+function statusPage(status: Status): string {
+  const { mode, disarmed, coordinatorUp, insecureNetwork, connected, sensorFaults } = status;
+  const does =
+    mode === "shadow"
+      ? "shadow (predicts and plans, moves nothing by itself)"
+      : "act (evacuates predicted failures)";
+  return [
+    `Mode         ${does}${disarmed ? ", DISARMED" : ""}\n`,
+    `Coordinator  ${coordinatorUp ? "connected" : "AWAY: nothing can be moved"}\n`,
+    `Links        ${connected.length === 0 ? "none" : connected.join(", ")}\n`,
+    insecureNetwork ? "Network      INSECURE: links beyond this machine are not encrypted\n" : "",
+    renderSection("Hosts", HOST_HEADINGS, hostRows(status)),
+    renderSection("VMs", VM_HEADINGS, vmRows(status)),
+    renderSection("Predictions", PREDICTION_HEADINGS, predictionRows(status)),
+    renderSection("Evacuations", EVACUATION_HEADINGS, evacuationRows(status)),
+    sensorFaults.length === 0
+      ? ""
+      : renderSection("Sensor faults", ["server", "sensor", "status", "reason"], faultRows(status)),
+  ].join("");
+}
+
+const HOST_HEADINGS = ["host", "server", "agent", "cordoned", "risk", "memory free", "QEMU", "VMs"];
+
+function hostRows({ hosts, vms, telemetry }: Status): Cell[][] {
+  return hosts.map((host) => {
+    const { hostId, serverId, connected, heard, cordoned, capacity, capabilities } = host;
+    const risks = Object.values(telemetry[serverId] ?? {}).map(({ risk }) => risk);
+    const free = capacity && bytesText(capacity.memoryBytes - capacity.memoryUsedBytes);
+    const qemu = capabilities && `${capabilities.qemuVersion} ${capabilities.accelerator}`;
+    return [
+      hostId,
+      serverId,
+      connected ? "connected" : heard ? "lost" : "not heard yet",
+      cordoned,
+      risks.length === 0 ? undefined : Math.max(...risks).toFixed(2),
+      free,
+      qemu,
+      vms.filter((vm) => vm.hostId === hostId).length,
+    ];
+  });
+}
+
+const VM_HEADINGS = ["vm", "name", "host", "term", "phase", "guest", "memory", "note"];
+
+function vmRows({ vms }: Status): Cell[][] {
+  return vms.map(({ vmId, name, hostId, term, phase, guest, memoryBytes, sagaId, held }) => [
+    vmId,
+    name,
+    hostId,
+    term,
+    phase,
+    guest,
+    bytesText(memoryBytes),
+    sagaId === undefined ? held : `moving (${sagaId})`,
+  ]);
+}
+
+const PREDICTION_HEADINGS = ["time", "server", "from", "component", "device", "probability"];
+
+function predictionRows({ predictions }: Status): Cell[][] {
+  return predictions.map(({ wallTime, from, prediction }) => {
+    const { serverId, component, device, probability } = prediction;
+    return [wallTime, serverId, from, component, device, probability.toFixed(2)];
+  });
+}
+
+const EVACUATION_HEADINGS = ["host", "cause", "phase", "outcome", "moved", "reason"];
+
+function evacuationRows({ evacuations }: Status): Cell[][] {
+  return evacuations.map(({ hostId, cause, phase, outcome, moves, reason }) => {
+    const moved = moves.filter((move) => move.state === "moved").length;
+    return [hostId, cause, phase, outcome, `${moved}/${moves.length}`, reason];
+  });
+}
+
+function faultRows({ sensorFaults }: Status): Cell[][] {
+  return sensorFaults.map(({ fault }) => [
+    fault.serverId,
+    fault.sensor,
+    fault.status,
+    fault.reason,
+  ]);
+}
+
+export function hostsTable(status: Status): string {
+  return renderTable(HOST_HEADINGS, hostRows(status));
+}
+
+export function vmsTable(status: Status): string {
+  return renderTable(VM_HEADINGS, vmRows(status));
+}
