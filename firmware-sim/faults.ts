@@ -29,8 +29,8 @@ export interface Devices {
 
 /** Without `device` the first of its kind. "none" mends it. */
 export type FaultCommand = Readonly<
-  | { type: "disk"; device?: string; fault: DiskFault }
-  | { type: "nic"; device?: string; fault: NicFault }
+  | { type: "disk"; device?: string | undefined; fault: DiskFault }
+  | { type: "nic"; device?: string | undefined; fault: NicFault }
 >;
 
 export type DeviceEvent = Readonly<

@@ -23,15 +23,15 @@ export interface ServerArguments {
 }
 
 export interface RunningServer {
-  /** `host:port` */
-  readonly listening: string;
+  /** `host:port`, or a local socket's path; absent if it only dials. */
+  readonly listening?: string;
   close(): Promise<void>;
 }
 
-/** The first line of a server's standard output: it listens from now on. */
+/** The first line of a server's standard output: it does its work from now on. */
 export interface ReadyLine {
   readonly program: string;
-  readonly listening: string;
+  readonly listening?: string;
   readonly pid: number;
 }
 
@@ -49,7 +49,9 @@ export async function runServer(
   try {
     const { args, withParent } = parseArguments(process.argv.slice(2));
     const server = await start(args, log);
-    const ready: ReadyLine = { program, listening: server.listening, pid: process.pid };
+    const { listening } = server;
+    const where = listening === undefined ? {} : { listening };
+    const ready: ReadyLine = { program, ...where, pid: process.pid };
     stopOnSignals(realClock, log, () => server.close());
     process.stdout.write(`${JSON.stringify(ready)}\n`);
     if (withParent) endWithParent();

@@ -1,0 +1,60 @@
+/**
+ * The process of one simulated server: `lifeboat firmware-sim --config FILE` starts it. It shows
+ * the server's devices as files, takes faults on its control socket, and keeps the NIC firmware
+ * running, a process of its own. Its first line on standard output says where that socket is:
+ * `{"program":"firmware-sim","listening":"…/firmware-sim/alpha/control.sock","pid":1}`.
+ */
+import { join } from "node:path";
+import { SystemError } from "../protocol/error.ts";
+import { realClock } from "../runtime/clock.ts";
+import { listenControl } from "../runtime/control-socket.ts";
+import { ensureFolder } from "../runtime/durable.ts";
+import { holdLock } from "../runtime/lock.ts";
+import { startProgram } from "../runtime/program.ts";
+import { realRandom } from "../runtime/random.ts";
+import { runServer } from "../runtime/server-program.ts";
+import { foldersOf, readConfig } from "../runtime/site.ts";
+import { firmwareSimFile, serverFolders } from "./config.ts";
+import { type Kept, keepRunning } from "./keep-running.ts";
+import { startServer } from "./shell.ts";
+import { scaledClock } from "./time.ts";
+import { deviceTree } from "./tree.ts";
+
+const NIC_MAIN = join(import.meta.dirname, "nic", "main.ts");
+/** How long a simulator before this one may take to end. */
+const LOCK_MS = 5_000;
+
+await runServer("firmware-sim", async (args, parentLog) => {
+  const { config } = args;
+  if (config === undefined) throw new SystemError("USAGE", "Give the server: --config FILE");
+  const file = readConfig(config, firmwareSimFile);
+  const { serverId, tickMs, timeScale } = file;
+  const { state } = foldersOf(args.state ?? file.state ?? args.defaultState);
+  const folders = serverFolders(state, serverId);
+  const log = parentLog.child({ serverId });
+  ensureFolder(folders.base);
+  await holdLock(folders.base, LOCK_MS, realClock);
+  let nic: Kept | undefined;
+  const server = await startServer({
+    serverId,
+    bootId: realRandom.uuid(),
+    tickMs,
+    clock: scaledClock(realClock, timeScale),
+    log,
+    tree: deviceTree(folders.root),
+    nicFirmware: () => nic?.status() ?? { restarts: 0 },
+  });
+  const control = await listenControl(folders.control, (line) => server.answer(line));
+  const nicArgs = ["--config", config, "--state", state, "--with-parent"];
+  // What the firmware says on its standard output is for its parent, which needs nothing of it.
+  const startNic = () => startProgram(NIC_MAIN, nicArgs, { onLine: () => undefined });
+  nic = keepRunning(startNic, realClock, log.child({ part: "nic-firmware" }));
+  return {
+    listening: folders.control,
+    async close() {
+      await control.close();
+      await nic.stop();
+      await server.stop();
+    },
+  };
+});
