@@ -3,6 +3,7 @@
  * @module
  */
 import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { reasonOf } from "../protocol/error.ts";
 
@@ -29,6 +30,8 @@ export interface ProgramOptions {
   /** Takes its standard output, line by line; without it the child writes to this process's. */
   readonly onLine?: (line: string) => void;
   readonly env?: Readonly<Record<string, string>>;
+  /** A file that its standard error is appended to; without it, it is this process's. */
+  readonly errorsTo?: string;
 }
 
 export type StartProgram = (
@@ -43,12 +46,14 @@ export type StartProgram = (
  * with this process.
  */
 export const startProgram: StartProgram = (main, args, options = {}) => {
-  const { onLine, env = {} } = options;
+  const { onLine, env = {}, errorsTo } = options;
+  const errors = errorsTo === undefined ? undefined : openSync(errorsTo, "a", 0o600);
   const child = spawn(process.execPath, [main, ...args], {
-    stdio: ["pipe", onLine === undefined ? "inherit" : "pipe", "inherit"],
+    stdio: ["pipe", onLine === undefined ? "inherit" : "pipe", errors ?? "inherit"],
     detached: true,
     env: { ...process.env, ...env },
   });
+  if (errors !== undefined) closeSync(errors);
   if (child.stdout !== null && onLine !== undefined) {
     const lines = createInterface({ input: child.stdout });
     lines.on("line", (line) => onLine(line.slice(0, LINE_LENGTH_MAX)));

@@ -3,7 +3,8 @@
  * command line: the one argument that is this guest's alone.
  */
 import { readdir, readFile } from "node:fs/promises";
-import { type ProcessIdentity, readProcess } from "./process.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { adoptProcess, type ProcessIdentity, readProcess } from "./process.ts";
 
 export interface FoundProcess {
   readonly identity: ProcessIdentity;
@@ -14,16 +15,12 @@ export interface FoundProcess {
 /** Undefined when no living process serves that socket. */
 export async function findGuestProcess(qmpPath: string): Promise<FoundProcess | undefined> {
   const wanted = `socket,id=qmp,path=${qmpPath},`;
-  for (const entry of await readdir("/proc")) {
-    if (!/^\d+$/.test(entry)) continue;
-    const pid = Number(entry);
-    const args = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-    const list = args.split("\0");
-    if (!list.some((arg) => arg.startsWith(wanted))) continue;
+  for (const { pid, args } of await processes()) {
+    if (!args.some((arg) => arg.startsWith(wanted))) continue;
     const stat = readProcess(pid);
     if (stat === undefined || stat.state === "Z") continue;
     const identity = { pid, startTicks: stat.startTicks };
-    return { identity, ramPath: ramPathOf(list) };
+    return { identity, ramPath: ramPathOf(args) };
   }
   return undefined;
 }
@@ -34,4 +31,25 @@ function ramPathOf(args: readonly string[]): string | undefined {
     if (path !== undefined) return path;
   }
   return undefined;
+}
+
+/** Ends every guest whose sockets are below `folder`. For sites that end as a whole. */
+export async function endGuestsBelow(folder: string, clock: Clock): Promise<void> {
+  const wanted = `socket,id=qmp,path=${folder.replace(/\/$/, "")}/`;
+  for (const { pid, args } of await processes()) {
+    if (!args.some((arg) => arg.startsWith(wanted))) continue;
+    const stat = readProcess(pid);
+    if (stat === undefined) continue;
+    await adoptProcess({ pid, startTicks: stat.startTicks }, clock)?.end();
+  }
+}
+
+async function processes(): Promise<{ pid: number; args: string[] }[]> {
+  const found: { pid: number; args: string[] }[] = [];
+  for (const entry of await readdir("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    const line = await readFile(`/proc/${entry}/cmdline`, "utf8").catch(() => "");
+    found.push({ pid: Number(entry), args: line.split("\0") });
+  }
+  return found;
 }
