@@ -97,15 +97,22 @@ function order(a: HostSummary, b: HostSummary, wanted: Wanted): number {
   return a.hostId < b.hostId ? -1 : 1;
 }
 
-/** Whether dotted version `a` is lower than `b`. */
+/** Whether dotted version `a` is lower than `b`. One that cannot be read is lower than any. */
 export function olderThan(a: string, b: string): boolean {
-  const left = a.split(".").map(Number);
-  const right = b.split(".").map(Number);
+  const left = numbersOf(a);
+  const right = numbersOf(b);
+  if (left.length === 0) return true;
   for (let at = 0; at < Math.max(left.length, right.length); at++) {
     const difference = (left[at] ?? 0) - (right[at] ?? 0);
     if (difference !== 0) return difference < 0;
   }
   return false;
+}
+
+/** What comes first decides: distributions append words of their own. */
+function numbersOf(version: string): number[] {
+  const dotted = /^\d+(\.\d+)*/.exec(version)?.[0];
+  return dotted === undefined ? [] : dotted.split(".").map(Number);
 }
 
 /** Memory that placing `memoryBytes` takes of a host. */
