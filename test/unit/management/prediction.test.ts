@@ -1,19 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { EvacuationRecord, PredictionRecord } from "../../../management/state.ts";
-import {
-  ACT,
-  armed,
-  FLEET,
-  host,
-  migrations,
-  notes,
-  operation,
-  order,
-  sent,
-  session,
-  vm,
-} from "./session.ts";
+import { ACT, armed, FLEET, host, migrations, notes, order, sent, session, vm } from "./session.ts";
 
 const predictions = suite("prediction");
 const EVACUATION = "evacuation-p1";
@@ -165,6 +153,23 @@ predictions(
     );
   },
 );
+
+predictions("step() takes the same servers spread over time for what they are", () => {
+  const at = armed();
+  for (const [id, server] of [
+    ["p1", "alpha"],
+    ["p2", "bravo"],
+    ["p3", "charlie"],
+  ] as const) {
+    at.predicts(id, server);
+    at.names(`evacuation-${id}`, [], server);
+    at.wait(600_000);
+  }
+  assert.equal(
+    at.evacuations.map((one) => one.outcome),
+    ["nothing", "nothing", "nothing"],
+  );
+});
 
 predictions(
   "step() lets an operator evacuate by hand in shadow mode, disarmed, in a stampede",
