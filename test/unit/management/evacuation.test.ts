@@ -151,6 +151,18 @@ evacuation("step() promises the same memory to one VM only when it plans anew", 
   assert.match(at.evacuations[0]?.moves[1]?.reason ?? "", /too little memory/);
 });
 
+evacuation("step() counts the memory of moves that wait when it plans others anew", () => {
+  const capacity = { memoryBytes: 300 * MIB, memoryUsedBytes: 0, diskFreeBytes: MIB };
+  const vms = VMS.slice(0, 2);
+  const at = armed(vms);
+  at.fleet([host("alpha"), host("bravo", { capacity })], vms);
+  at.predicts("p1");
+  at.ask("disarm-1", { method: "disarm", disarmed: true });
+  at.names("evacuation-p1", vms);
+  at.wait(2_000);
+  assert.equal(states(at), ["pending", "blocked"]);
+});
+
 evacuation("step() tells the part that moved, and that nothing ran", () => {
   const { at } = begun([vm(1), vm(2, { phase: "stopped" })]);
   assert.equal(notes(at.result("e1-0-1", "moved")), ["partial: 1 of 2 moved"]);

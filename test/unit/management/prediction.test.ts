@@ -218,6 +218,16 @@ predictions("step() decides what a crash left durable but undecided, and that on
   assert.equal(sent(after.fleet()), []);
 });
 
+predictions("step() does not come back to what it decided when a host joins the fleet", () => {
+  const at = armed();
+  at.ask("disarm-1", { method: "disarm", disarmed: true });
+  at.predicts("p1");
+  at.ask("arm-1", { method: "disarm", disarmed: false });
+  const asked = at.fleet([...FLEET, host("delta")]);
+  assert.equal(notes(asked), []);
+  assert.equal(sent(asked), []);
+});
+
 predictions("step() starts no second evacuation of a host for another component", () => {
   const at = armed();
   at.predicts("p1");
