@@ -183,7 +183,8 @@ function clear(vm: Vm, report: VmReport, runs: boolean): Message | undefined {
     return { type: "burn", vmId, term: report.term, reason };
   }
   const stale = report.phase === "active" && report.term < vm.term;
-  if (stale || (runs && report.term < vm.term)) return { type: "retire", vmId, term: vm.term };
+  // Above every term that the host may have heard of, or it would have to refuse.
+  if (stale || (runs && report.term < vm.term)) return { type: "retire", vmId, term: vm.termMax };
   return undefined;
 }
 

@@ -183,6 +183,7 @@ export function burnIncoming(state: State, vm: VmState, reason: string): Step {
 
 /** Authority is elsewhere, at this term or above: what is kept here ends. */
 export function retire(state: State, vm: VmState, command: Retire): Step {
+  if (command.term < vm.termSeen) return refuseStale(state, vm, command);
   const at = vm.stance;
   if (at.phase === "none") {
     if (command.term <= vm.termSeen) return tell(state, vm);
@@ -249,6 +250,6 @@ function refuseStale(
   vm: VmState,
   command: Readonly<{ type: string; term: number }>,
 ): Step {
-  const reason = `Term ${command.term} is not above ${vm.termSeen}, which was heard of`;
+  const reason = `Term ${command.term} is out of date: ${vm.termSeen} was heard of`;
   return refuse(state, vm, command, "TERM_STALE", reason);
 }
