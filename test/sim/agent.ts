@@ -151,6 +151,13 @@ export class SimulatedAgent {
     });
   }
 
+  /** How a move is going, for people; it also shows the coordinator that it goes on. */
+  sendProgress({ vmId, sagaId }: MigrateOut, round: number): void {
+    const { memoryBytes } = DEFINITIONS.get(vmId)!.frozen;
+    const bytes = { bytesRaw: memoryBytes, bytesSent: memoryBytes, memoryBytes, doneBytes: 0 };
+    this.send({ type: "migration-progress", vmId, sagaId, round, stage: "round", ...bytes });
+  }
+
   linkLost(link: DataLink): void {
     for (const sender of this.senders.values()) {
       if (sender.link === link) sender.fail("The data link was lost");

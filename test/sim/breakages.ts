@@ -141,18 +141,16 @@ export const BREAKAGES: readonly Breakage[] = [
     name: "incoming-survives-agent-restart",
     rule: "what was received is trusted only within the life that received it",
     agentStep: (step) => (state, event) => {
+      if (event.type === "released") return step(wholeAt(state, event), event);
       if (event.type !== "recovered") return step(state, event);
       const [next, effects] = step(state, event);
       const kept = Object.values(state.vms).filter(
         (vm) => vm.stance.phase === "incoming" && event.found[vm.vmId] === "paused",
       );
       let after = next;
-      for (const vm of kept) {
-        after = patchVm(after, vm.vmId, { ...vm, guest: "loaded", completeEpoch: 99 });
-      }
+      for (const vm of kept) after = patchVm(after, vm.vmId, { ...vm, guest: "loaded" });
       const ids = new Set(kept.map((vm) => vm.vmId));
-      const rest = effects.filter((effect) => !concerns(effect, ids));
-      return [after, rest];
+      return [after, effects.filter((effect) => !concerns(effect, ids))];
     },
   },
   {
@@ -258,10 +256,15 @@ function journalled(act: Journalled["record"]["act"], state: State, vmId: VmId):
   return { type: "journal", record: { type: "vm", act, vm: durableOf(state.vms[vmId]!) } };
 }
 
+function wholeAt(state: State, { vmId, epoch }: Readonly<{ vmId: VmId; epoch: number }>): State {
+  return state.vms[vmId]?.guest === "loaded" ? patchVm(state, vmId, { completeEpoch: epoch }) : state;
+}
+
 function concerns(effect: Effect, ids: ReadonlySet<VmId>): boolean {
   if (effect.type === "journal") {
     return effect.record.type === "vm" && ids.has(effect.record.vm.vmId);
   }
+  if (effect.type === "report") return ids.has(effect.report.vmId);
   return "vmId" in effect && ids.has(effect.vmId);
 }
 

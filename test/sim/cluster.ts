@@ -128,6 +128,23 @@ export class Cluster {
     this.management.pass({ type: "end-vm", operationId, vmId: vmIdOf(name) });
   }
 
+  /** One VM to one host, past every plan: the coordinator decides whether it may. */
+  migrate(name: string, target: HostId): void {
+    const operationId = this.management.operation();
+    const limits = { pauseMsMax: 1_000, roundsMax: 20 };
+    const vmId = vmIdOf(name);
+    this.management.pass({ type: "migrate", operationId, vmId, target, limits });
+  }
+
+  /** Cancels whatever moves now. */
+  cancelMoves(): void {
+    for (const saga of Object.values(this.coordinator.machine?.state.sagas ?? {})) {
+      if (saga.phase === "done") continue;
+      const reason = "Cancelled by an operator";
+      this.management.pass({ type: "cancel-saga", operationId: saga.sagaId, reason });
+    }
+  }
+
   cordon(hostId: HostId, cordoned: boolean): void {
     const operationId = this.management.operation();
     this.management.pass({ type: "cordon", operationId, hostId, cordoned });

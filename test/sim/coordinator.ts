@@ -117,6 +117,7 @@ export class SimulatedCoordinator {
         this.dispatch({ ...message, atMs });
         return;
       case "frozen":
+      case "migration-progress":
         this.dispatch({ ...message, hostId, atMs });
         return;
       default:

@@ -7,7 +7,7 @@ import type { Breakage } from "./breakages.ts";
 import { Chance } from "./chance.ts";
 import { Cluster } from "./cluster.ts";
 import { CALM, coordinatorConfig, drawFaults, managementConfig } from "./faults.ts";
-import { vmName } from "./model.ts";
+import { vmIdOf, vmName } from "./model.ts";
 import type { Violation } from "./oracle.ts";
 
 const HOSTS = ["alpha", "bravo", "charlie", "delta"];
@@ -74,7 +74,7 @@ class Run {
     cluster.startAll();
     this.operatorBegins();
     this.scheduleFaults();
-    this.run(chance.between(20_000, 50_000));
+    this.run(chance.between(20_000, 60_000));
     this.calmDown();
     const endMs = cluster.world.nowMs + REST_MS;
     let unrest = "";
@@ -112,7 +112,7 @@ class Run {
     if (chance.hit(0.9)) management.ask({ method: "mode", mode: "act" });
     const places = vms.map(() => this.anyHost().host.hostId);
     for (let again = 1; again <= 4; again++) {
-      world.after(again * 1_500, () => {
+      world.after(again * 1_000, () => {
         for (const [at, vm] of vms.entries()) cluster.runVm(vm, places[at]!);
       });
     }
@@ -187,32 +187,41 @@ class Run {
     const { management } = cluster;
     const { hostId } = this.anyHost().host;
     const vm = chance.pick(vms);
-    switch (chance.below(12)) {
+    switch (chance.below(24)) {
       case 0:
+      case 1:
         management.ask({ method: "cancel", hostId });
         return;
-      case 1:
-        cluster.stopVm(vm);
-        return;
       case 2:
-        cluster.runVm(vm, hostId);
+        cluster.stopVm(vm);
         return;
       case 3:
         cluster.cordon(hostId, true);
         return;
       case 4:
-        cluster.cordon(hostId, false);
-        return;
-      case 5:
         management.ask({ method: "evacuate", hostId, dryRun: true });
         return;
-      case 6:
+      case 5:
         management.ask({ method: "disarm", disarmed: chance.hit(0.3) });
         return;
+      case 6:
+      case 7:
+        cluster.cancelMoves();
+        return;
       default:
-        cluster.cordon(this.anyHost().host.hostId, false);
-        management.ask({ method: "evacuate", hostId, dryRun: false });
+        this.move(vm);
     }
+  }
+
+  /** Mostly what makes guests move: an evacuation, or one VM sent to any host. */
+  private move(vm: string): void {
+    const { cluster, chance } = this;
+    const running = cluster.oracle.booksOf(vmIdOf(vm)).running?.host.hostId;
+    const from = running ?? this.anyHost().host.hostId;
+    for (const hostId of cluster.agents.keys()) cluster.cordon(hostId, false);
+    if (running === undefined) cluster.runVm(vm, from);
+    else if (chance.hit(0.4)) cluster.management.ask({ method: "evacuate", hostId: from, dryRun: false });
+    else cluster.migrate(vm, this.anyHost().host.hostId);
   }
 
   private predict(): void {

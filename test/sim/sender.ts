@@ -119,6 +119,7 @@ export class Sender {
     agent.after(agent.tookMs() * (frame.part + 1), () => {
       const { link } = this;
       if (!this.alive() || link === undefined) return;
+      agent.sendProgress(this.order, frame.epoch);
       link.carry("target", () => link.target.receivers.get(frame.vmId)?.take(frame));
       link.echo(() => {
         const receiver = link.target.receivers.get(frame.vmId);
