@@ -149,7 +149,7 @@ async function untilDone(
   }
 }
 
-/** A management server that goes and comes back meanwhile ends nothing: the evacuation is its own. */
+/** A management server that goes and comes back meanwhile ends nothing: it resumes by itself. */
 async function statusWhenThere(client: Client): Promise<Status | undefined> {
   try {
     return await client.ask<Status>({ method: "status" });

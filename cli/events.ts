@@ -62,8 +62,8 @@ function lineOf(world: World, event: Event, { output }: EventsOptions): string {
   if (output === "json") return `${JSON.stringify(event)}\n`;
   const { id, wallTime, message, from, to, subject, text, causedBy } = event;
   const way = from === to ? from : `${from} -> ${to}`;
-  const parts = [subject, text].filter((part) => part !== undefined);
+  const about = [subject, text].filter((part) => part !== undefined).join(": ");
   const cause = causedBy === undefined ? "" : paint(world, "2", ` [${printable(causedBy)}]`);
   const what = paint(world, "1", printable(message));
-  return `${id} ${printable(wallTime)} ${printable(way)} ${what} ${printable(parts.join(": "))}${cause}\n`;
+  return `${id} ${wallTime} ${printable(way)} ${what} ${printable(about)}${cause}\n`;
 }

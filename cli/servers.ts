@@ -130,11 +130,13 @@ async function control(world: World, options: ServerOptions): Promise<void> {
       "coordinator",
       serverArguments(options, coordinatorListen),
     );
-    const management = await startServer(world, started, "management", [
-      ...serverArguments(options, listen),
-      "--coordinator",
-      coordinator.listening,
-    ]);
+    const known = { ...options, coordinator: coordinator.listening };
+    const management = await startServer(
+      world,
+      started,
+      "management",
+      serverArguments(known, listen),
+    );
     show(world, options.output, { management, coordinator }, () =>
       readyText(management, coordinator),
     );

@@ -13,7 +13,7 @@ const ISSUES_SHOWN_MAX = 8;
 /** Key or `mode` value -> why a file that has it is refused, whatever else it says. */
 export type Refusals = Readonly<Record<string, string>>;
 
-/** What the mistakes of a file are called: configurations and definitions have codes of their own. */
+/** What the mistakes of a file are called: definitions have a code of their own. */
 export type InvalidCode = "CONFIG_INVALID" | "DEFINITION_INVALID";
 
 export interface StrictYamlOptions {
