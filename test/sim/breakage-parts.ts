@@ -2,7 +2,7 @@
 import type * as authority from "../../agent/authority/authority.ts";
 import type { State, VmState } from "../../agent/authority/state.ts";
 import type * as coordinator from "../../coordinator/coordinator.ts";
-import type { Host, State as CoordinatorState } from "../../coordinator/state.ts";
+import type { State as CoordinatorState, Host } from "../../coordinator/state.ts";
 import type { VmReport } from "../../protocol/authority.ts";
 import type { HostId, VmId } from "../../protocol/ids.ts";
 

@@ -72,7 +72,8 @@ export const BREAKAGES: readonly Breakage[] = [
       let blind = state;
       const found = { ...event.found };
       for (const { vmId, stance } of kept) {
-        if (stance.phase === "active") blind = patchVm(blind, vmId, { stance: { ...stance, bootId } });
+        if (stance.phase === "active")
+          blind = patchVm(blind, vmId, { stance: { ...stance, bootId } });
         found[vmId] = "paused";
       }
       const [next, effects] = step(blind, { type: "recovered", found });
@@ -257,7 +258,9 @@ function journalled(act: Journalled["record"]["act"], state: State, vmId: VmId):
 }
 
 function wholeAt(state: State, { vmId, epoch }: Readonly<{ vmId: VmId; epoch: number }>): State {
-  return state.vms[vmId]?.guest === "loaded" ? patchVm(state, vmId, { completeEpoch: epoch }) : state;
+  return state.vms[vmId]?.guest === "loaded"
+    ? patchVm(state, vmId, { completeEpoch: epoch })
+    : state;
 }
 
 function concerns(effect: Effect, ids: ReadonlySet<VmId>): boolean {
@@ -282,4 +285,3 @@ function isTarget(state: CoordinatorState, hostId: HostId, vmId: VmId): boolean 
     (saga) => saga.vmId === vmId && saga.target === hostId && saga.phase === "moving",
   );
 }
-

@@ -27,6 +27,7 @@ export interface Site {
   /** Whether the fault model acts by itself; in scenarios only commands do. */
   readonly random: boolean;
   readonly tracing: boolean;
+  readonly wallClockMs?: number;
   readonly coordinator: CoordinatorConfig;
   readonly management: ManagementConfig;
   readonly breakage?: Breakage | undefined;
@@ -38,6 +39,7 @@ export class Cluster {
   readonly network: Network;
   readonly chance: Chance;
   readonly breakage: Breakage | undefined;
+  readonly wallClockMs: number;
   random: boolean;
   readonly agents = new Map<HostId, SimulatedAgent>();
   /** By place: agents under their host's name, NIC firmware under `nic-` and it. */
@@ -59,6 +61,7 @@ export class Cluster {
     this.chance = chance;
     this.random = site.random;
     this.breakage = site.breakage;
+    this.wallClockMs = site.wallClockMs ?? 0;
     this.strikes = chance.split("strikes");
     this.world = new World(site.tracing);
     this.oracle = new Oracle(this.world);

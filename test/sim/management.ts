@@ -93,7 +93,8 @@ export class SimulatedManagement {
       take: (message) => {
         if (message.type !== "deliver" || message.body.type !== "prediction") return;
         const { spool, sequence, body } = message;
-        const wallTime = new Date(this.chance.below(2 ** 31) * 1_000).toISOString();
+        const wallMs = this.cluster.wallClockMs + this.chance.below(2 ** 31) * 1_000;
+        const wallTime = new Date(wallMs).toISOString();
         const atMs = this.clock.nowMs();
         this.cluster.world.note(PLACE, () => `takes prediction ${body.predictionId} from ${from}`);
         this.lifetime.guarded(() => {

@@ -28,9 +28,14 @@ export interface Outcome {
 export interface Options {
   readonly tracing?: boolean;
   readonly breakage?: Breakage | undefined;
+  /** Added to every wall-clock time: nothing may depend on it. */
+  readonly wallClockMs?: number;
 }
 
-export function runSeed(seed: number, { tracing = false, breakage }: Options = {}): Outcome {
+export function runSeed(
+  seed: number,
+  { tracing = false, breakage, wallClockMs = 0 }: Options = {},
+): Outcome {
   const chance = new Chance(seed * 2_654_435_761);
   const plan = chance.split("plan");
   const cluster = new Cluster({
@@ -39,6 +44,7 @@ export function runSeed(seed: number, { tracing = false, breakage }: Options = {
     chance,
     random: true,
     tracing,
+    wallClockMs,
     coordinator: coordinatorConfig(plan),
     management: managementConfig(plan),
     breakage,
@@ -48,6 +54,38 @@ export function runSeed(seed: number, { tracing = false, breakage }: Options = {
   const { world, oracle } = cluster;
   const { digest, events, nowMs, log } = world;
   return { seed, violation: oracle.violation, digest, events, simulatedMs: nowMs, log };
+}
+
+/** Runs `count` seeds from `from` on; keeps only those that broke a rule. */
+export function runSeeds(
+  from: number,
+  count: number,
+  breakage?: Breakage,
+): { readonly violations: readonly Outcome[]; readonly events: number } {
+  const violations: Outcome[] = [];
+  let events = 0;
+  for (let seed = from; seed < from + count; seed++) {
+    const outcome = runSeed(seed, { breakage });
+    events += outcome.events;
+    if (outcome.violation !== undefined) violations.push(outcome);
+  }
+  return { violations, events };
+}
+
+export interface Caught {
+  readonly name: string;
+  /** The first seed in which the oracle noticed, and by which of its rules. */
+  readonly seed: number | undefined;
+  readonly rule: string | undefined;
+}
+
+export function catchBreakage(breakage: Breakage, from: number, count: number): Caught {
+  const { name } = breakage;
+  for (let seed = from; seed < from + count; seed++) {
+    const { violation } = runSeed(seed, { breakage });
+    if (violation !== undefined) return { name, seed, rule: violation.rule };
+  }
+  return { name, seed: undefined, rule: undefined };
 }
 
 class Run {
@@ -220,7 +258,8 @@ class Run {
     const from = running ?? this.anyHost().host.hostId;
     for (const hostId of cluster.agents.keys()) cluster.cordon(hostId, false);
     if (running === undefined) cluster.runVm(vm, from);
-    else if (chance.hit(0.4)) cluster.management.ask({ method: "evacuate", hostId: from, dryRun: false });
+    else if (chance.hit(0.4))
+      cluster.management.ask({ method: "evacuate", hostId: from, dryRun: false });
     else cluster.migrate(vm, this.anyHost().host.hostId);
   }
 
