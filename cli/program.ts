@@ -7,6 +7,7 @@ import { PROGRAM_VERSION } from "../protocol/version.ts";
 import { addEvacuateCommand } from "./evacuate.ts";
 import { addEventsCommand } from "./events.ts";
 import { EXIT } from "./exit.ts";
+import { addFirmwareSimCommands } from "./firmware-sim.ts";
 import { addHostCommands } from "./hosts.ts";
 import { type Format, showError } from "./output.ts";
 import { addSecretsCommands } from "./secrets.ts";
@@ -21,6 +22,7 @@ export type CommandGroup = (program: Command, world: World) => void;
 
 const GROUPS: readonly CommandGroup[] = [
   addServerCommands,
+  addFirmwareSimCommands,
   addStatusCommand,
   addHostCommands,
   addVmCommands,

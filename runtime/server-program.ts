@@ -28,10 +28,11 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** The first line of a server's standard output: it does its work from now on. */
+/** The first line of a server's standard output: it listens from now on. */
 export interface ReadyLine {
   readonly program: string;
-  readonly listening?: string;
+  /** A program that only dials says it without this. */
+  readonly listening: string;
   readonly pid: number;
 }
 
@@ -51,7 +52,7 @@ export async function runServer(
     const server = await start(args, log);
     const { listening } = server;
     const where = listening === undefined ? {} : { listening };
-    const ready: ReadyLine = { program, ...where, pid: process.pid };
+    const ready: Partial<ReadyLine> = { program, ...where, pid: process.pid };
     stopOnSignals(realClock, log, () => server.close());
     process.stdout.write(`${JSON.stringify(ready)}\n`);
     if (withParent) endWithParent();
