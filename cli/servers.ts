@@ -153,7 +153,7 @@ async function control(world: World, options: ServerOptions): Promise<void> {
   }
 }
 
-/** Starts one server; resolves once it listens. @throws SystemError COMMAND_FAILED */
+/** Starts one server; resolves once it listens. @throws SystemError COMMAND_FAILED, USAGE */
 async function startServer(
   world: World,
   started: Program[],
@@ -166,7 +166,9 @@ async function startServer(
     });
     started.push(child);
     void child.exited.then((exit) => {
-      reject(new SystemError("COMMAND_FAILED", `The ${program} ${howOf(exit)}`));
+      // It has said itself what it does not understand.
+      const code = exit.code === EXIT.usage ? "USAGE" : "COMMAND_FAILED";
+      reject(new SystemError(code, `The ${program} ${howOf(exit)}`));
     });
   });
 }
