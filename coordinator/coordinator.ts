@@ -55,9 +55,8 @@ export function step(state: State, event: Event, config: Config): Step {
 function take(state: State, event: Event, config: Config): Step {
   switch (event.type) {
     case "agent-up":
-      return connected(state, event.hostId, true);
     case "agent-down":
-      return connected(state, event.hostId, false);
+      return disconnected(state, event.hostId);
     case "inventory":
       return inventory(state, event);
     case "vm-report":
@@ -87,18 +86,11 @@ function take(state: State, event: Event, config: Config): Step {
   }
 }
 
-function connected(state: State, hostId: HostId, up: boolean): Step {
+/** A new link says nothing yet: what was reported over the last one may have changed since. */
+function disconnected(state: State, hostId: HostId): Step {
   const host = state.hosts[hostId];
   if (host === undefined) return [state, []];
-  const hosts = { ...state.hosts, [hostId]: { ...host, connected: up } };
-  // What a new link owes is sent at once, whenever the old one sent it last.
-  const sagas = Object.fromEntries(
-    Object.values(state.sagas).map((saga) => [
-      saga.sagaId,
-      { ...saga, sentAtMs: Number.NEGATIVE_INFINITY },
-    ]),
-  );
-  return [{ ...state, hosts, sagas }, []];
+  return [{ ...state, hosts: { ...state.hosts, [hostId]: { ...host, connected: false } } }, []];
 }
 
 /** The whole of an agent's authority; the host is new, or was away. */
@@ -118,13 +110,22 @@ function inventory(state: State, event: Of<"inventory">): Step {
   };
   const fresh = known === undefined || known.serverId !== serverId;
   const effects: Effect[] = fresh ? [{ type: "save-host", host: hostRecordOf(host) }] : [];
-  let next: State = { ...state, hosts: { ...state.hosts, [hostId]: host } };
+  let next: State = { ...owing(state), hosts: { ...state.hosts, [hostId]: host } };
   for (const report of event.vms) {
     const [after, asked] = takeReport(next, host, report);
     next = after;
     effects.push(...asked);
   }
   return [next, effects];
+}
+
+/** What a new link owes is sent at once, whenever the old one sent it last. */
+function owing(state: State): State {
+  const sagas = Object.values(state.sagas).map((saga) => [
+    saga.sagaId,
+    { ...saga, sentAtMs: Number.NEGATIVE_INFINITY },
+  ]);
+  return { ...state, sagas: Object.fromEntries(sagas) };
 }
 
 function vmReport(state: State, event: Of<"vm-report">): Step {
@@ -215,11 +216,11 @@ function vmsTouched(state: State, event: Event): VmId[] {
     case "identify-host":
     case "management-up":
     case "cordon":
+    case "agent-up":
     case "agent-down":
     case "migrate":
       return [];
     case "tick":
-    case "agent-up":
     case "inventory":
     case "frozen":
     case "cancel-saga":

@@ -209,10 +209,14 @@ function verifying(now: Now): Step {
   return target.phase === "active" ? [now.state, []] : diedUnverified(now, source);
 }
 
-/** What the source kept goes first; one that stays away is not waited for for ever. */
+/**
+ * What the source kept goes first; one that stays away is not waited for for ever. It has
+ * released, or the target had not become active: until it says so, its report is an old one.
+ */
 function diedUnverified(now: Now, source: VmReport | undefined): Step {
   const { saga, atMs, config, state } = now;
   const connected = state.hosts[saga.source]?.connected === true;
+  if (connected && source?.phase === "active" && source.term < saga.toTerm) return [state, []];
   if (connected && hasReleased(saga, source) && source.guest === "paused") {
     return giveBack(now, source, `died on ${saga.target} before it was verified`);
   }

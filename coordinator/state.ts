@@ -38,6 +38,7 @@ export type HostRecord = z.infer<typeof hostRecord>;
 
 /** A host as this life of the coordinator knows it. */
 export interface Host extends HostRecord {
+  /** Its inventory has come over the link that is up. */
   readonly connected: boolean;
   /** Its inventory has come since the coordinator started. */
   readonly heard: boolean;
