@@ -140,13 +140,16 @@ export class SimulatedAgent {
     return this.machine?.state.vms[vmId]?.chains?.["disk0"] ?? [];
   }
 
+  /** Asked right before it is sent whether it still may; what was sent before a crash counts. */
   continueGuest(vmId: VmId, then: () => void): void {
     const guest = this.host.guests.get(vmId);
-    if (guest === undefined) return;
-    const { life } = this;
+    const { life, machine } = this;
+    if (guest === undefined || machine === undefined) return;
+    const { breakage } = this.cluster;
+    if (breakage?.asksOnce !== true && !authority.mayRun(machine.state, vmId)) return;
     guest.command(this.tookMs(), () => {
       if (guest.state === "incoming" || guest.state === "starting") return;
-      guest.run();
+      guest.run(this.life !== life);
       if (this.life === life && this.host.guests.get(vmId) === guest) this.guarded(then);
     });
   }
@@ -229,9 +232,7 @@ export class SimulatedAgent {
         this.startGuest(effect);
         break;
       case "continue-guest":
-        this.continueGuest(effect.vmId, () => {
-          this.dispatch({ type: "guest-running", vmId: effect.vmId });
-        });
+        this.goOn(effect.vmId);
         break;
       case "end-guest":
         this.endGuest(effect.vmId);
@@ -328,6 +329,7 @@ export class SimulatedAgent {
       this.host.makeLayer(`${vmId}/origin`, undefined);
       this.host.makeLayer(`${vmId}/1`, `${vmId}/origin`);
     }
+    const { life } = this;
     const top = chain.findLast(({ path }) => this.host.layers.has(path))?.path;
     this.after(this.tookMs(), () => {
       if (chains === undefined) this.dispatch({ type: "chains", vmId, chains: { disk0: chain } });
@@ -343,9 +345,13 @@ export class SimulatedAgent {
         guest.memory = guest.disk;
         this.host.oracle.booted(guest);
         guest.state = "paused";
+        if (this.life === life) this.goOn(vmId);
       });
-      this.continueGuest(vmId, () => this.dispatch({ type: "guest-running", vmId }));
     });
+  }
+
+  private goOn(vmId: VmId): void {
+    this.continueGuest(vmId, () => this.dispatch({ type: "guest-running", vmId }));
   }
 
   /** Ended or given up while it was being started: then it is not. */

@@ -24,6 +24,8 @@ export interface Breakage {
   /** The source takes the last epoch for acknowledged once it is sent. */
   readonly releasesUnacked?: boolean;
   readonly agentForgetsFlush?: boolean;
+  /** The shell does not ask again before it lets a guest run. */
+  readonly asksOnce?: boolean;
 }
 
 export const BREAKAGES: readonly Breakage[] = [
@@ -128,6 +130,7 @@ export const BREAKAGES: readonly Breakage[] = [
   {
     name: "source-continued-after-released",
     rule: "with RELEASED a guest is never continued",
+    asksOnce: true,
     agentStep: (step) => (state, event) => {
       const [next, effects] = step(state, event);
       const go = effects.flatMap((effect): readonly Effect[] =>

@@ -91,12 +91,13 @@ export class Cluster {
     for (const agent of this.agents.values()) agent.start();
   }
 
-  reached(place: string, step: string): void {
+  /** @param peer who is to receive something by this step. */
+  reached(place: string, step: string, peer?: HostId): void {
     this.onReached?.(place, step);
     if (!this.random) return;
     const { crash, aimedAt, aim } = this.faults;
     if (this.strikes.hit(crash)) throw new Crash(step);
-    if (aimedAt.includes(step) && this.strikes.hit(aim)) this.strike(place);
+    if (aimedAt.includes(step) && this.strikes.hit(aim)) this.strike(place, peer);
   }
 
   sent(hostId: HostId, message: Message): void {
@@ -205,10 +206,10 @@ export class Cluster {
   }
 
   /** Something happens right at this step: to who took it, or to somebody it depends on. */
-  private strike(place: string): void {
+  private strike(place: string, peer?: HostId): void {
     const agent = this.agents.get(place as HostId);
     const soon = (act: () => void) => this.world.after(0, act);
-    const peers = [...this.agents.values()];
+    const peers = peer === undefined ? [...this.agents.values()] : [this.agentAt(peer)];
     switch (this.strikes.pick(agent === undefined ? [0, 2, 7] : [0, 1, 2, 3, 4, 5, 6, 7])) {
       case 0:
       case 1:

@@ -160,7 +160,7 @@ export class SimulatedCoordinator {
         cluster.oracle.issued(effect.hostId, effect.message);
         this.links.get(effect.hostId)?.send(1, effect.message);
         cluster.sent(effect.hostId, effect.message);
-        cluster.reached(PLACE, `send:${effect.message.type}`);
+        cluster.reached(PLACE, `send:${effect.message.type}`, effect.hostId);
         return;
       case "send-management":
         if (effect.message.type !== "fleet" && this.management?.connected(1) === true) {

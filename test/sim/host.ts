@@ -150,10 +150,11 @@ export class Guest {
     this.host.oracle.wrote(this.vmId, stamp);
   }
 
-  run(): void {
+  /** @param late its agent sent the command when it might, and has died since. */
+  run(late: boolean): void {
     if (this.state === "running") return;
     this.state = "running";
-    this.host.oracle.vcpusStarted(this);
+    this.host.oracle.vcpusStarted(this, late);
     this.touch();
   }
 

@@ -108,6 +108,7 @@ export class Link {
     if (!this.up[from]) return;
     const { network } = this;
     const { chance, faults, world } = network;
+    if (from === 1 && chance.hit(faults.late)) this.echo(message);
     if (this.blocked(from) || chance.hit(faults.loss)) {
       this.doom();
       return;
@@ -129,6 +130,15 @@ export class Link {
     if (session !== this.session || !this.up[to]) return;
     if (this.blocked(from)) this.doom();
     else this.ports[to].take(message);
+  }
+
+  /** A command comes once more, long after its session: some old connection still had it. */
+  private echo(message: Message): void {
+    const { world, chance } = this.network;
+    const [client] = this.ports;
+    world.after(20_000 * chance.fraction() ** 2, () => {
+      if (client.ready()) client.take(message);
+    });
   }
 
   private blocked(from: End): boolean {

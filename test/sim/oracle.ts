@@ -256,7 +256,7 @@ export class Oracle {
 
   // What guests do.
 
-  vcpusStarted(guest: Guest): void {
+  vcpusStarted(guest: Guest, late: boolean): void {
     const { vmId, host } = guest;
     const books = this.booksOf(vmId);
     const name = `${vmName(vmId)} on ${host.hostId}`;
@@ -267,6 +267,8 @@ export class Oracle {
     }
     books.running = guest;
     const stance = host.records.get(vmId)?.stance;
+    // Ended on the record and about to be ended: the next life of the agent sees to it.
+    if (late && stance?.phase === "stopped") return;
     if (stance?.phase !== "active") {
       this.fail("runs-without-grant", `${name}: ${stance?.phase ?? "no record"}`);
       return;

@@ -15,6 +15,8 @@ const VMS = ["vm1", "vm2", "vm3"];
 /** How long after the last fault everything must have come to rest. */
 const REST_MS = 150_000;
 const REST_LOOK_MS = 2_000;
+/** Far more than any seed needs: beyond it programs are answering each other without end. */
+const EVENTS_MAX = 300_000;
 
 export interface Outcome {
   readonly seed: number;
@@ -126,7 +128,9 @@ class Run {
   }
 
   private over(): boolean {
-    return this.cluster.oracle.violation !== undefined;
+    const { oracle, world } = this.cluster;
+    if (world.events > EVENTS_MAX) oracle.fail("storm", `${world.events} events`);
+    return oracle.violation !== undefined;
   }
 
   private run(untilMs: number): void {
