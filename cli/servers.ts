@@ -73,7 +73,6 @@ export function addServerCommands(program: Command, world: World): void {
   program
     .command("agent")
     .description("run the agent of a hypervisor host (needs --config FILE)")
-    .option("--insecure-network", INSECURE)
     .addHelpText("after", "\nExample:\n  lifeboat agent --config /etc/lifeboat/agent.yaml")
     .action((_options, command: Command) => agent(world, optionsOf<ServerOptions>(command)));
 }
@@ -92,11 +91,7 @@ async function agent(world: World, options: ServerOptions): Promise<void> {
   if (options.config === undefined) {
     throw new SystemError("USAGE", "lifeboat agent needs --config FILE");
   }
-  const args = ["--config", options.config];
-  await foreground(world, MAIN.agent, [
-    ...args,
-    ...(options.insecureNetwork ? ["--insecure-network"] : []),
-  ]);
+  await foreground(world, MAIN.agent, ["--config", options.config]);
 }
 
 /** Runs a program as if it were this one: signals reach it, and its status is this one's. */

@@ -1,6 +1,7 @@
 /** The coordinator's process: `lifeboat coordinator` and `lifeboat control` start it. */
 import { formatAddress, parseAddress } from "../runtime/address.ts";
 import { realClock } from "../runtime/clock.ts";
+import { holdLock } from "../runtime/lock.ts";
 import { realRandom } from "../runtime/random.ts";
 import { readSecret } from "../runtime/secrets.ts";
 import { runServer } from "../runtime/server-program.ts";
@@ -10,10 +11,14 @@ import { startCoordinator } from "./shell.ts";
 import { DEFAULTS } from "./state.ts";
 import { openCoordinatorStore } from "./store.ts";
 
+/** How long one before this may take to end. */
+const LOCK_MS = 5_000;
+
 await runServer("coordinator", async (args, log) => {
   const file = readConfig(args.config, coordinatorFile);
   const folders = foldersOf(args.state ?? file.state ?? args.defaultState, file.secrets);
   const listen = parseAddress(args.listen ?? file.coordinator.listen);
+  await holdLock(folders.coordinatorDatabase, LOCK_MS, realClock);
   const store = openCoordinatorStore(folders.coordinatorDatabase);
   const coordinator = await startCoordinator({
     listen,

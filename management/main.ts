@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { formatAddress, parseAddress } from "../runtime/address.ts";
 import { realClock } from "../runtime/clock.ts";
 import { replaceFile } from "../runtime/durable.ts";
+import { holdLock } from "../runtime/lock.ts";
 import { realRandom } from "../runtime/random.ts";
 import { ensureSecret, readSecret } from "../runtime/secrets.ts";
 import { runServer } from "../runtime/server-program.ts";
@@ -12,12 +13,16 @@ import { startManagement } from "./shell.ts";
 import { DEFAULTS } from "./state.ts";
 import { openManagementStore } from "./store.ts";
 
+/** How long one before this may take to end. */
+const LOCK_MS = 5_000;
+
 await runServer("management", async (args, log) => {
   const file = readConfig(args.config, managementFile);
   const { eventsKept, policy } = file.management;
   const folders = foldersOf(args.state ?? file.state ?? args.defaultState, file.secrets);
   const listen = parseAddress(args.listen ?? file.management.listen);
   const coordinator = parseAddress(args.coordinator ?? file.management.coordinator);
+  await holdLock(folders.managementDatabase, LOCK_MS, realClock);
   const store = openManagementStore(folders.managementDatabase, eventsKept);
   // Commands on this machine prove themselves with it, without any further set-up.
   ensureSecret(folders.secrets, "operator");

@@ -129,6 +129,12 @@ control("leaves nothing behind when it is ended by SIGKILL", async () => {
   await gone(ready.coordinator.pid);
 });
 
+control("refuses a second one on the same state", async () => {
+  const { state } = await begin(join(ROOT, "twice"));
+  const { program } = lifeboat(["control", "--state", state, ...PORTS]);
+  assert.equal(await program.exited, { code: 1 });
+});
+
 control("refuses a configuration with an unknown key, before anything listens", async () => {
   const config = join(ROOT, "lifeboat.yaml");
   writeFileSync(config, "coordinator:\n  colour: red\n");
