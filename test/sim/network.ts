@@ -85,6 +85,7 @@ export class Link {
   private readonly ports: readonly [Port, Port];
   private readonly up: [boolean, boolean] = [false, false];
   private readonly lastDueMs: [number, number] = [0, 0];
+  private belated: readonly Message[] = [];
   private session = 0;
   private doomed = false;
   private retrying = false;
@@ -136,6 +137,10 @@ export class Link {
   private echo(message: Message): void {
     const { world, chance } = this.network;
     const [client] = this.ports;
+    if (chance.hit(0.5)) {
+      this.belated = [message];
+      return;
+    }
     world.after(20_000 * chance.fraction() ** 2, () => {
       if (client.ready()) client.take(message);
     });
@@ -201,6 +206,9 @@ export class Link {
     }
     // The server's end first: it must know the peer before the peer speaks.
     this.ports[1].up();
+    const { belated } = this;
+    this.belated = [];
+    for (const message of belated) this.ports[0].take(message);
     this.ports[0].up();
   }
 }

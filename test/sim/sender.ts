@@ -111,12 +111,12 @@ export class Sender {
     const epoch = ++this.epoch;
     const parts = 1 + this.agent.chance.below(3);
     const base = { vmId, term: toTerm, stream, epoch, kind, parts, memory, disk };
-    for (let part = 0; part < parts; part++) this.part({ ...base, part });
+    this.part({ ...base, part: 0 });
   }
 
   private part(frame: Frame): void {
     const { agent } = this;
-    agent.after(agent.tookMs() * (frame.part + 1), () => {
+    agent.after(agent.tookMs(), () => {
       const { link } = this;
       if (!this.alive() || link === undefined) return;
       agent.sendProgress(this.order, frame.epoch);
@@ -125,7 +125,11 @@ export class Sender {
         const receiver = link.target.receivers.get(frame.vmId);
         if (receiver?.prepare.stream !== frame.stream) receiver?.take(frame);
       });
-      if (frame.part + 1 < frame.parts || frame.kind !== "last") return;
+      if (frame.part + 1 < frame.parts) {
+        this.part({ ...frame, part: frame.part + 1 });
+        return;
+      }
+      if (frame.kind !== "last") return;
       agent.reached("last-sent");
       if (agent.cluster.breakage?.releasesUnacked === true) this.acked(frame.epoch);
     });
