@@ -1,0 +1,45 @@
+// The examples of docs/operations.md are read by the programs' own parsers, and say their defaults.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { parse } from "yaml";
+import { parseAgentConfig } from "../../../agent/config.ts";
+import { parseDefinition } from "../../../agent/qemu/definition.ts";
+import { buildProgram } from "../../../cli/program.ts";
+import type { World } from "../../../cli/world.ts";
+import { coordinatorFile } from "../../../coordinator/config.ts";
+import { managementFile } from "../../../management/config.ts";
+
+const PAGE = join(import.meta.dirname, "..", "..", "..", "docs", "operations.md");
+const page = readFileSync(PAGE, "utf8");
+const examples = [...page.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, text]) => text!);
+
+const operations = suite("docs/operations.md");
+
+operations("shows the defaults of a site's file", () => {
+  const site = parse(examples[0]!);
+  const { management } = managementFile.parse(site);
+  const { coordinator } = coordinatorFile.parse(site);
+  assert.equal(management, managementFile.parse({}).management);
+  assert.equal(coordinator, coordinatorFile.parse({}).coordinator);
+  assert.equal(Object.keys(site.management).sort(), Object.keys(management).sort());
+  assert.equal(site.management.policy, management.policy);
+  assert.equal(site.coordinator, coordinator);
+});
+
+operations("shows an agent's file that the agent takes", () => {
+  assert.is(parseAgentConfig(examples[1]!, "agent.yaml").hostId as string, "alpha");
+});
+
+operations("shows a definition that can be run", () => {
+  assert.is(parseDefinition(examples[2]!, "web.yaml").name, "web");
+});
+
+operations("names every command", () => {
+  const names = buildProgram({} as World).commands.map((command) => command.name());
+  const missing = names.filter((name) => !new RegExp(`\`[^\`\n]*\\b${name}\\b`).test(page));
+  assert.equal(missing, []);
+});
+
+operations.run();
