@@ -192,6 +192,7 @@ class Shell {
         this.toManagement(effect.message);
         break;
       case "note": {
+        this.flush();
         const { text, type: _type, ...about } = effect;
         this.options.log.info(text, about);
         this.traces.say(noteOf(text, about));

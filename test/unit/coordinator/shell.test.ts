@@ -4,9 +4,10 @@ import { type Coordinator, startCoordinator } from "../../../coordinator/shell.t
 import { DEFAULTS } from "../../../coordinator/state.ts";
 import { type CoordinatorStore, openCoordinatorStore } from "../../../coordinator/store.ts";
 import type { VmReport } from "../../../protocol/authority.ts";
+import { SystemError } from "../../../protocol/error.ts";
 import type { Message } from "../../../protocol/message.ts";
 import { dialEnd, type End } from "../runtime/ends.ts";
-import { ports, SECRET, until } from "../runtime/ports.ts";
+import { nextUncaught, ports, SECRET, until } from "../runtime/ports.ts";
 import {
   ALPHA,
   BRAVO,
@@ -156,6 +157,24 @@ coordinatorShell("moves a VM by what source and target report, once", async (sit
   const again = await dial(site, "management");
   assert.equal(await again.take("migration-result"), result, "it may have been lost: said again");
 });
+
+coordinatorShell(
+  "ends, and sends nothing that is not durable, when its store fails",
+  async (site) => {
+    await agent(site, ALPHA, [runningAt(1, 1)]);
+    const bravo = await agent(site, BRAVO);
+    const management = await dial(site, "management");
+    site.store.saveSaga = () => {
+      throw new SystemError("NO_SPACE", "The disk is full");
+    };
+    const uncaught = nextUncaught();
+    management.send(migrateTo(BRAVO, "move-1"));
+    assert.match(String(await uncaught), "The disk is full");
+    management.send({ type: "identify-host", operationId: operation("later"), hostId: ALPHA });
+    await management.take("host-vms");
+    assert.is(bravo.count("prepare"), 0);
+  },
+);
 
 coordinatorShell("says a refusal at once, and the fleet at every link", async (site) => {
   await agent(site, ALPHA, [runningAt(1, 1)]);

@@ -4,13 +4,14 @@ import { type Management, startManagement } from "../../../management/shell.ts";
 import { DEFAULTS } from "../../../management/state.ts";
 import type { Status } from "../../../management/status.ts";
 import { type ManagementStore, openManagementStore } from "../../../management/store.ts";
+import { SystemError } from "../../../protocol/error.ts";
 import type { Fleet, HostSummary, VmSummary } from "../../../protocol/evacuation.ts";
 import type { HostId, VmId } from "../../../protocol/ids.ts";
 import type { Deliver } from "../../../protocol/message.ts";
 import type { Ask, Event, Response } from "../../../protocol/operator.ts";
 import { type Prediction, prediction } from "../../../protocol/prediction.ts";
 import { dialEnd, type End, listenEnd } from "../runtime/ends.ts";
-import { ports, SECRET, until } from "../runtime/ports.ts";
+import { nextUncaught, ports, SECRET, until } from "../runtime/ports.ts";
 import { ALPHA, BRAVO, frozen, guest, inventoryOf, operation, VM } from "../runtime/samples.ts";
 
 interface Site {
@@ -197,6 +198,24 @@ managementShell("folds a delivery repeated to its next life", async (site) => {
   const predicted = eventsOf(site).filter(({ message }) => message === "prediction");
   assert.is(predicted.length, 2);
   assert.is(site.management.status().predictions[0]?.prediction.predictionId as string, "p-2");
+});
+
+managementShell("ends, and acknowledges nothing, when its store fails", async (site) => {
+  const alpha = await dial(site, "agent:alpha");
+  const { savePrediction } = site.store;
+  site.store.savePrediction = () => {
+    throw new SystemError("NO_SPACE", "The disk is full");
+  };
+  const uncaught = nextUncaught();
+  alpha.send(deliver(1, predictionOf("p-1")));
+  assert.match(String(await uncaught), "The disk is full");
+  assert.is(site.store.takenOf("agent:alpha", SPOOL), 0, "it is all or nothing");
+  assert.is(alpha.count("delivered"), 0);
+  site.store.savePrediction = savePrediction;
+  await restart(site);
+  alpha.send(deliver(1, predictionOf("p-1")));
+  await alpha.take("delivered");
+  assert.is(site.management.status().predictions.length, 1);
 });
 
 managementShell("holds a prediction while the coordinator is away, and resumes", async (site) => {

@@ -16,3 +16,10 @@ export async function until(condition: () => boolean, what: string): Promise<voi
   }
   throw new Error(`Waited in vain for ${what}`);
 }
+
+/** What ends the process elsewhere: the next thing thrown into nowhere. */
+export function nextUncaught(): Promise<unknown> {
+  return new Promise((resolve) => {
+    process.once("uncaughtException", resolve);
+  });
+}
