@@ -102,15 +102,8 @@ function settleHolder(state: State, vm: Vm, atMs: number, config: Config): Step 
   const holder = state.hosts[vm.hostId];
   if (!holder?.heard) return hold(state, vm, `Host ${vm.hostId} has not been heard of`);
   const report = holder.reports[vm.vmId];
-  if (report?.phase === "active" && report.term === vm.term) {
-    if (vm.desired === "stopped" && holder.connected && atMs >= vm.retryAtMs) {
-      const message: Message = { type: "stop-vm", vmId: vm.vmId, term: vm.term };
-      const waiting = { ...vm, retryAtMs: atMs + config.resendMs };
-      return [putVm(state, waiting), [{ type: "send-agent", hostId: vm.hostId, message }]];
-    }
-    return [state, []];
-  }
-  if (vm.desired === "stopped") return [state, []];
+  if (vm.desired === "stopped") return stop(state, vm, report, atMs, config);
+  if (report?.phase === "active" && report.term === vm.term) return [state, []];
   if (report?.phase === "incoming") return hold(state, vm, `It is incoming on ${vm.hostId}`);
   if (report?.phase === "released") {
     return hold(state, vm, `${vm.hostId} gave it up to term ${report.toTerm ?? "?"}`);
@@ -119,6 +112,21 @@ function settleHolder(state: State, vm: Vm, atMs: number, config: Config): Step 
     return hold(state, vm, `${vm.hostId} gave it up to term ${highestTerm(report)}`);
   }
   return grantAgain(state, vm, report, atMs, config);
+}
+
+/** By the term under which it runs there: a later grant may have been lost on its way. */
+function stop(
+  state: State,
+  vm: Vm,
+  report: VmReport | undefined,
+  atMs: number,
+  config: Config,
+): Step {
+  const connected = state.hosts[vm.hostId]?.connected === true;
+  if (report?.phase !== "active" || !connected || atMs < vm.retryAtMs) return [state, []];
+  const message: Message = { type: "stop-vm", vmId: vm.vmId, term: report.term };
+  const waiting = { ...vm, retryAtMs: atMs + config.resendMs };
+  return [putVm(state, waiting), [{ type: "send-agent", hostId: vm.hostId, message }]];
 }
 
 /** The holder says that nothing runs: a new term, at growing intervals if it keeps dying. */
