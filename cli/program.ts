@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { PROGRAM_VERSION } from "../protocol/version.ts";
+import { addDemoCommand } from "./demo/demo.ts";
 import { addEvacuateCommand } from "./evacuate.ts";
 import { addEventsCommand } from "./events.ts";
 import { EXIT } from "./exit.ts";
@@ -21,6 +22,7 @@ import type { World } from "./world.ts";
 export type CommandGroup = (program: Command, world: World) => void;
 
 const GROUPS: readonly CommandGroup[] = [
+  addDemoCommand,
   addServerCommands,
   addFirmwareSimCommands,
   addStatusCommand,

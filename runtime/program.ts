@@ -10,6 +10,9 @@ import { reasonOf } from "../protocol/error.ts";
 /** Longest line of a child's standard output that is handed on. */
 const LINE_LENGTH_MAX = 65_536;
 
+/** The Node that runs this, for programs that others start. */
+export const NODE_PATH = process.execPath;
+
 /** How a program ended: by itself with a status, or by a signal. */
 export interface ProgramExit {
   readonly code?: number;

@@ -7,6 +7,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { endGuestsBelow } from "../../agent/qemu/find.ts";
+import type { Config } from "../../management/state.ts";
 import { SystemError } from "../../protocol/error.ts";
 import type { Principal } from "../../protocol/ids.ts";
 import type { Program } from "../../runtime/program.ts";
@@ -26,23 +27,21 @@ export interface FleetOptions {
   /** Below a tmpfs: the guests' RAM. */
   readonly ramFolder: string;
   readonly hosts: readonly string[];
+  /** The management server's policy, if not the default. */
+  readonly policy?: Partial<Config>;
   /** Added to an agent's configuration, as YAML lines. */
   readonly agentLines?: (host: string) => readonly string[];
-}
-
-interface Started {
-  readonly program: Program;
-  readonly listening: string;
 }
 
 /** Programs are named `management`, `coordinator`, `agent-HOST`, `firmware-SERVER`. */
 export class Fleet {
   readonly folder: string;
   private readonly options: FleetOptions;
-  private readonly programs = new Map<string, Started>();
+  private readonly programs = new Map<string, Program>();
   /** Ports are kept over restarts: agents know where to go. */
   private readonly listening = new Map<string, string>();
   private client: Client | undefined;
+  private closing = false;
 
   constructor(options: FleetOptions) {
     this.options = options;
@@ -73,14 +72,12 @@ export class Fleet {
 
   async startManagement(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const listen = this.listening.get("management") ?? "127.0.0.1:0";
-    const coordinator = this.listeningOf("coordinator");
+    const config = join(this.folder, "management.yaml");
+    // JSON is YAML.
+    writeFileSync(config, JSON.stringify({ management: { policy: this.options.policy ?? {} } }));
+    const where = ["--config", config, "--coordinator", this.listeningOf("coordinator")];
     const args = ["--state", join(this.folder, "site"), "--listen", listen, "--with-parent"];
-    await this.run(
-      "management",
-      "management/main.ts",
-      [...args, "--coordinator", coordinator],
-      env,
-    );
+    await this.run("management", "management/main.ts", [...args, ...where], env);
   }
 
   async startAgent(host: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
@@ -110,6 +107,7 @@ export class Fleet {
     env: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     const { clock, startProgram } = this.options.world;
+    if (this.closing) throw new SystemError("STATE_CONFLICT", "The site is being ended");
     const errorsTo = join(this.folder, `${name}.log`);
     let ready = (_listening: string): void => {};
     const said = new Promise<string>((resolve) => {
@@ -120,15 +118,17 @@ export class Fleet {
       if (told !== undefined) ready(told);
     };
     const program = startProgram(join(SOURCES, main), args, { onLine, env, errorsTo });
+    // At once: a site that ends meanwhile must know of it.
+    this.programs.set(name, program);
     const timer = clock.after(READY_MS, () => program.signal("SIGKILL"));
     const first = await Promise.race([said, program.exited]);
     timer.cancel();
     if (typeof first !== "string") {
+      this.programs.delete(name);
       const log = await readFile(errorsTo, "utf8").catch(() => "");
       throw new SystemError("COMMAND_FAILED", `${name} did not start: ${log.slice(-2_000)}`);
     }
     this.listening.set(name, first);
-    this.programs.set(name, { program, listening: first });
   }
 
   listeningOf(name: string): string {
@@ -138,29 +138,36 @@ export class Fleet {
   }
 
   programOf(name: string): Program | undefined {
-    return this.programs.get(name)?.program;
+    return this.programs.get(name);
   }
 
   /** Ends a program, in order or at once; an agent's worker ends with its parent. */
   async stop(name: string, signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
-    const started = this.programs.get(name);
-    if (started === undefined) return;
+    const program = this.programs.get(name);
+    if (program === undefined) return;
     this.programs.delete(name);
     if (name === "management") this.dropClient();
-    started.program.signal(signal);
+    program.signal(signal);
     const { clock } = this.options.world;
-    const timer = clock.after(STOP_MS, () => started.program.signal("SIGKILL"));
-    await started.program.exited;
+    const timer = clock.after(STOP_MS, () => program.signal("SIGKILL"));
+    await program.exited;
     timer.cancel();
   }
 
   /** An operator's link to the management server; a new one after it was restarted. */
   async operator(): Promise<Client> {
-    this.client ??= await connect(this.options.world, {
+    if (this.client !== undefined) return this.client;
+    const client = await connect(this.options.world, {
       state: join(this.folder, "site"),
+      management: this.listeningOf("management"),
       output: "json",
     });
-    return this.client;
+    if (this.closing) {
+      client.close();
+      throw new SystemError("STATE_CONFLICT", "The site is being ended");
+    }
+    this.client = client;
+    return client;
   }
 
   dropClient(): void {
@@ -184,6 +191,7 @@ export class Fleet {
 
   /** Ends programs and guests, and removes what they left in memory and, unless kept, on disk. */
   async close({ keepFolder = false } = {}): Promise<void> {
+    this.closing = true;
     this.dropClient();
     const names = [...this.programs.keys()];
     await Promise.all(names.map((name) => this.stop(name)));
