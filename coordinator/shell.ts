@@ -205,9 +205,15 @@ class Shell {
     const { store } = this.options;
     const batch = this.unsaved.splice(0);
     if (batch.length === 0) return;
-    store.transaction(() => {
-      for (const effect of batch) save(store, effect);
-    });
+    try {
+      store.transaction(() => {
+        for (const effect of batch) save(store, effect);
+      });
+    } catch (thrown) {
+      // What was decided is not durable: from here on nothing is heard or said.
+      void this.close();
+      throw thrown;
+    }
     for (const effect of batch) crashAfterSave(effect);
   }
 

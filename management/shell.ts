@@ -319,9 +319,15 @@ class Shell {
   private flush(): void {
     const batch = this.unsaved.splice(0);
     if (batch.length === 0) return;
-    this.options.store.transaction(() => {
-      for (const { task } of batch) task();
-    });
+    try {
+      this.options.store.transaction(() => {
+        for (const { task } of batch) task();
+      });
+    } catch (thrown) {
+      // What was decided is not durable: from here on nothing is heard or said.
+      void this.close();
+      throw thrown;
+    }
     for (const { crash } of batch) if (crash !== undefined) crashPoint(crash);
     this.followers.pump();
   }

@@ -170,9 +170,11 @@ coordinatorShell(
     const uncaught = nextUncaught();
     management.send(migrateTo(BRAVO, "move-1"));
     assert.match(String(await uncaught), "The disk is full");
-    management.send({ type: "identify-host", operationId: operation("later"), hostId: ALPHA });
-    await management.take("host-vms");
+    await restart(site);
+    bravo.send(inventoryOf(BRAVO));
+    await until(() => site.coordinator.state().hosts[BRAVO]?.heard === true, "bravo to be heard");
     assert.is(bravo.count("prepare"), 0);
+    assert.equal(site.store.load().sagas, []);
   },
 );
 
