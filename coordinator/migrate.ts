@@ -177,8 +177,8 @@ function moving(now: Now): Step {
 function aborting(now: Now): Step {
   const { saga, source, target } = now;
   const reason = saga.reason ?? "Aborted";
-  if (wasActive(saga, target)) return promoted(now);
-  if (hasReleased(saga, source)) return enter(now, "moving");
+  if (wasActive(saga, target)) return promoted({ ...now, saga: tooLate(saga) });
+  if (hasReleased(saga, source)) return enter({ ...now, saga: tooLate(saga) }, "moving");
   if (refusedBySource(saga, source)) {
     const burn: Message = { type: "burn", vmId: saga.vmId, term: saga.toTerm, reason };
     const effects: Effect[] = isBurnt(saga, target) ? [] : [toAgent(saga, saga.target, burn)];
@@ -188,14 +188,21 @@ function aborting(now: Now): Step {
   return resend(now, saga.source, { type: "cancel-migration", vmId, term, toTerm, reason });
 }
 
+/** It goes on to its end: whoever wanted it stopped reads why it was not. */
+function tooLate(saga: Saga): Saga {
+  const { outcome: _outcome, reason, ...rest } = saga;
+  return { ...rest, reason: `Too late to stop it (${reason ?? "aborted"})`.slice(0, 1_000) };
+}
+
 function promoted(now: Now): Step {
   const { state, saga, target } = now;
   const vm = state.vms[saga.vmId];
   if (vm === undefined) return [state, []];
   const termMax = Math.max(vm.termMax, saga.toTerm);
   const moved: Vm = { ...vm, term: saga.toTerm, hostId: saga.target, termMax };
-  const lost = hasReleased(saga, now.source) && now.source.releaseReason === "died";
-  const marked = lost && target?.reason !== undefined ? { ...saga, lost: target.reason } : saga;
+  // A target that lost nothing has nothing to say; whether the source's report came is no matter.
+  const lost = target?.phase === "active" ? target.reason : undefined;
+  const marked = lost === undefined ? saga : { ...saga, lost };
   const [next, effects] = enter({ ...now, saga: marked, state: putVm(state, moved) }, "verifying");
   return [next, [{ type: "save-vm", vm: vmRecordOf(moved) }, ...effects]];
 }
@@ -222,7 +229,16 @@ function diedUnverified(now: Now, source: VmReport | undefined): Step {
   }
   const gone = atMs - saga.movedAtMs >= (config?.stallMs ?? Number.POSITIVE_INFINITY);
   if (!gone && (!connected || source === undefined)) return [state, []];
-  return finish(now, "moved", `Moved, then died on ${saga.target}`, []);
+  const [next, effects] = leaveAtTarget(state, saga);
+  return finish({ ...now, state: next }, "moved", `Moved, then died on ${saga.target}`, effects);
+}
+
+/** A life of the coordinator may have ended while it gave the VM back: nobody heard of that. */
+function leaveAtTarget(state: State, saga: Saga): Step {
+  const vm = state.vms[saga.vmId];
+  if (vm === undefined || vm.hostId === saga.target) return [state, []];
+  const left: Vm = { ...vm, term: saga.toTerm, hostId: saga.target };
+  return [putVm(state, left), [{ type: "save-vm", vm: vmRecordOf(left) }]];
 }
 
 /** A higher term for the source, whose guest stands where it stopped; or else its disk. */

@@ -250,6 +250,6 @@ function refuseStale(
   vm: VmState,
   command: Readonly<{ type: string; term: number }>,
 ): Step {
-  const reason = `Term ${command.term} is out of date: ${vm.termSeen} was heard of`;
+  const reason = `Term ${command.term} is not above ${vm.termSeen}, which was heard of`;
   return refuse(state, vm, command, "TERM_STALE", reason);
 }
