@@ -22,6 +22,8 @@ import type { SkewedClock } from "./world.ts";
 
 const TICK_MS = 500;
 const PLACE = "coordinator";
+/** Not worth a line in the log each time. */
+const FREQUENT: ReadonlySet<Message["type"]> = new Set(["fleet", "migration-progress"]);
 
 type Saved = Extract<Effect, { type: "save-host" | "save-vm" | "save-saga" }>;
 
@@ -163,7 +165,7 @@ export class SimulatedCoordinator {
         cluster.reached(PLACE, `send:${effect.message.type}`, effect.hostId);
         return;
       case "send-management":
-        if (effect.message.type !== "fleet" && this.management?.connected(1) === true) {
+        if (!FREQUENT.has(effect.message.type) && this.management?.connected(1) === true) {
           cluster.world.note(PLACE, () => `sends ${describe(effect.message)}`);
         }
         this.management?.send(1, effect.message);
