@@ -291,7 +291,7 @@ function recovering(now: Now): Step {
 
 function retiring(now: Now): Step {
   const { saga, source } = now;
-  const done = source === undefined || source.phase === "none" || source.term > saga.toTerm;
+  const done = source?.phase === "none" || (source?.term ?? 0) > saga.toTerm;
   if (done || late(now, now.config?.retireMs)) {
     return finish(now, "moved", saga.reason ?? "Moved", []);
   }
