@@ -17,9 +17,10 @@ import { Machine } from "../../runtime/core-runner.ts";
 import type { Chance } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
 import type { DataLink } from "./data-link.ts";
-import { Guest, type SimulatedHost } from "./host.ts";
+import { endGuest, goOn, startGuest, verifyGuest } from "./guest-commands.ts";
+import type { Guest, SimulatedHost } from "./host.ts";
 import { Lifetime } from "./lifetime.ts";
-import { CAPABILITIES, capacityOf, DEFINITIONS, describe, diskLayer } from "./model.ts";
+import { CAPABILITIES, capacityOf, DEFINITIONS, describe } from "./model.ts";
 import type { Link, Port } from "./network.ts";
 import { Receiver } from "./receiver.ts";
 import { Sender } from "./sender.ts";
@@ -81,7 +82,10 @@ export class SimulatedAgent {
     );
     for (const guest of this.host.guests.values()) this.watch(guest);
     this.cluster.world.note(hostId, () => "agent starts");
-    const standing = [...this.host.guests.values()].filter((guest) => guest.state === "paused");
+    const standing = [...this.host.guests.values()].filter(
+      ({ state, vmId }) =>
+        state === "paused" && this.host.records.get(vmId)?.stance.phase === "active",
+    );
     this.dispatch({ type: "recovered", found: this.host.found() });
     this.after(PAUSED_BY_AGENT_MS + 2 * this.cluster.faults.guestMs, () => {
       if (this.machine !== undefined) this.host.oracle.leftPaused(standing, this.machine.state);
@@ -138,20 +142,6 @@ export class SimulatedAgent {
 
   chainOf(vmId: VmId): Chains[string] {
     return this.machine?.state.vms[vmId]?.chains?.["disk0"] ?? [];
-  }
-
-  /** Asked right before it is sent whether it still may; what was sent before a crash counts. */
-  continueGuest(vmId: VmId, then: () => void): void {
-    const guest = this.host.guests.get(vmId);
-    const { life, machine } = this;
-    if (guest === undefined || machine === undefined) return;
-    const { breakage } = this.cluster;
-    if (breakage?.asksOnce !== true && !authority.mayRun(machine.state, vmId)) return;
-    guest.command(this.tookMs(), () => {
-      if (guest.state === "incoming" || guest.state === "starting") return;
-      guest.run(this.life !== life);
-      if (this.life === life && this.host.guests.get(vmId) === guest) this.guarded(then);
-    });
   }
 
   /** How a move is going, for people; it also shows the coordinator that it goes on. */
@@ -229,16 +219,16 @@ export class SimulatedAgent {
         this.append(effect);
         return;
       case "start-guest":
-        this.startGuest(effect);
+        startGuest(this, effect);
         break;
       case "continue-guest":
-        this.goOn(effect.vmId);
+        goOn(this, effect.vmId);
         break;
       case "end-guest":
-        this.endGuest(effect.vmId);
+        endGuest(this, effect.vmId);
         break;
       case "verify-guest":
-        this.verifyGuest(effect.vmId);
+        verifyGuest(this, effect.vmId);
         break;
       case "sweep":
         for (const { path } of Object.values(effect.chains ?? {}).flat()) {
@@ -320,62 +310,6 @@ export class SimulatedAgent {
     if (this.reports !== undefined) return;
     const { hostId, bootId } = this.host;
     this.send({ type: "vm-report", hostId, bootId, capacity: capacityOf(this.host), report });
-  }
-
-  private startGuest({ vmId, chains }: Extract<Effect, { type: "start-guest" }>): void {
-    // The origin was given by an operator; the first start puts a layer of our own above it.
-    const chain = chains?.["disk0"] ?? [diskLayer(0, `${vmId}/origin`), diskLayer(1, `${vmId}/1`)];
-    if (chains === undefined) {
-      this.host.makeLayer(`${vmId}/origin`, undefined);
-      this.host.makeLayer(`${vmId}/1`, `${vmId}/origin`);
-    }
-    const { life } = this;
-    const top = chain.findLast(({ path }) => this.host.layers.has(path))?.path;
-    this.after(this.tookMs(), () => {
-      if (chains === undefined) this.dispatch({ type: "chains", vmId, chains: { disk0: chain } });
-      if (!this.mayStart(vmId)) return;
-      if (top === undefined || this.chance.hit(this.cluster.faults.guestFails)) {
-        const reason = top === undefined ? "No recorded layer exists" : "QEMU did not start";
-        this.dispatch({ type: "guest-failed", vmId, reason });
-        return;
-      }
-      const guest = new Guest(this.host, vmId, "starting", top);
-      this.adopt(guest);
-      guest.command(this.tookMs(), () => {
-        guest.memory = guest.disk;
-        this.host.oracle.booted(guest);
-        guest.state = "paused";
-        if (this.life === life) this.goOn(vmId);
-      });
-    });
-  }
-
-  private goOn(vmId: VmId): void {
-    this.continueGuest(vmId, () => this.dispatch({ type: "guest-running", vmId }));
-  }
-
-  /** Ended or given up while it was being started: then it is not. */
-  private mayStart(vmId: VmId): boolean {
-    const vm = this.machine?.state.vms[vmId];
-    return vm?.stance.phase === "active" && vm.guest === "starting";
-  }
-
-  private endGuest(vmId: VmId): void {
-    const guest = this.host.guests.get(vmId);
-    this.host.guests.delete(vmId);
-    if (guest === undefined) return;
-    guest.onEnd = undefined;
-    guest.end();
-    this.host.oracle.lost(`${this.host.hostId} ended ${vmId}`);
-  }
-
-  private verifyGuest(vmId: VmId): void {
-    const guest = this.host.guests.get(vmId);
-    this.after(2 * this.tookMs(), () => {
-      if (guest?.state === "running" && this.host.guests.get(vmId) === guest) {
-        this.dispatch({ type: "guest-verified", vmId });
-      }
-    });
   }
 
   private stream(order: MigrateOut): void {

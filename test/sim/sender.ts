@@ -5,6 +5,7 @@
 import type { MigrateOut } from "../../protocol/authority.ts";
 import type { SimulatedAgent } from "./agent.ts";
 import { DataLink } from "./data-link.ts";
+import { continueGuest } from "./guest-commands.ts";
 import type { Guest } from "./host.ts";
 import { diskLayer } from "./model.ts";
 import type { Frame } from "./receiver.ts";
@@ -98,7 +99,7 @@ export class Sender {
       return;
     }
     const { memory, disk } = this.guest;
-    agent.continueGuest(this.order.vmId, () => {
+    continueGuest(agent, this.order.vmId, () => {
       agent.dispatch({ type: "cut-over", vmId: this.order.vmId });
       if (stateFailed) this.later(() => this.nextRound());
       else this.send(memory, disk);
