@@ -2,11 +2,14 @@
  * What a receiver makes of the frames of one stream, as a pure state machine (SAFETY, section 2).
  *
  *   between --begin--> inside --pages, extent, state--> inside --end, root agrees--> between
+ *   any of them --abort, a violation--> over        any of them --released--> released
  *
  * Rule 1: an epoch is (vm, term, stream, epoch) and names its parent by root hash. A frame of
- *         another stream or term is dropped; one out of order ends the stream.
+ *         another stream or term is dropped; one out of order ends the stream, for good.
  * Rule 2: epoch 0 goes straight to its place; a delta is set aside until it is whole.
  * Rule 3: nothing is acknowledged here: the effect `complete` asks for the epoch to be applied.
+ * Rule 4: after RELEASED the newest whole epoch is what the guest resumes from: whatever a source
+ *         still sends of a later one is dropped.
  */
 import {
   abortRecord,
@@ -38,6 +41,8 @@ export interface Receiving extends Identity {
   readonly root: string;
   readonly open: OpenEpoch | undefined;
   readonly lastSeen: boolean;
+  /** Nothing but RELEASED once more, or nothing at all, is taken any more. */
+  readonly closed: "released" | "over" | undefined;
   readonly dropped: number;
 }
 
@@ -66,13 +71,21 @@ export function startReceiving(identity: Identity): Receiving {
     root: NO_PARENT,
     open: undefined,
     lastSeen: false,
+    closed: undefined,
     dropped: 0,
   };
 }
 
+/** RELEASED was heard from elsewhere: no later epoch is begun or completed (rule 4). */
+export function stopReceiving(state: Receiving): Receiving {
+  return { ...state, open: undefined, closed: state.closed ?? "released" };
+}
+
 export function step(state: Receiving, frame: Frame): Step {
   const foreign = frame.vmId !== state.vmId || frame.stream !== state.stream;
-  if (foreign || frame.term !== state.term) {
+  const late =
+    state.closed === "over" || (state.closed === "released" && frame.kind !== "released");
+  if (foreign || frame.term !== state.term || late) {
     return [{ ...state, dropped: state.dropped + 1 }, []];
   }
   switch (frame.kind) {
@@ -160,17 +173,20 @@ function released(state: Receiving, frame: Frame): Step {
   const record = parseRecord(releasedRecord, frame);
   if (typeof record === "string") return refuse(state, record);
   const { reason } = record;
-  return [state, [{ type: "released", reason, epoch: frame.epoch, term: frame.term }]];
+  return [
+    stopReceiving(state),
+    [{ type: "released", reason, epoch: frame.epoch, term: frame.term }],
+  ];
 }
 
 function aborted(state: Receiving, frame: Frame): Step {
   const record = parseRecord(abortRecord, frame);
   const reason = typeof record === "string" ? record : record.reason;
-  return [{ ...state, open: undefined }, [{ type: "ended", reason }]];
+  return refuse(state, reason);
 }
 
 function refuse(state: Receiving, reason: string): Step {
-  return [{ ...state, open: undefined }, [{ type: "ended", reason }]];
+  return [{ ...state, open: undefined, closed: "over" }, [{ type: "ended", reason }]];
 }
 
 type Schema = typeof epochBegin | typeof epochEnd | typeof releasedRecord | typeof abortRecord;
