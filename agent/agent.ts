@@ -6,22 +6,14 @@
  * Rule 2: what is done to one guest is done in order, on that VM's lane.
  * Rule 3: right before a guest is let run, the core is asked again whether it may.
  */
-import { join } from "node:path";
-import { Kernel } from "../epochs/kernel.ts";
-import { reserveBytes } from "../epochs/shadow.ts";
-import type { Capacity, Prepare, VmReport } from "../protocol/authority.ts";
+import type { Capacity, VmReport } from "../protocol/authority.ts";
 import { reasonOf, SystemError } from "../protocol/error.ts";
 import { CONSOLE_BYTES_MAX } from "../protocol/evacuation.ts";
 import type { BootId, HostId, VmId } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
-import type { Clock } from "../runtime/clock.ts";
-import type { RunCommand } from "../runtime/command.ts";
 import { Machine } from "../runtime/core-runner.ts";
 import { type CrashPoint, crashPoint } from "../runtime/crash-point.ts";
-import { type DataServer, dialData } from "../runtime/data-link.ts";
 import type { Journal } from "../runtime/journal.ts";
-import type { Log } from "../runtime/log.ts";
-import type { Random } from "../runtime/random.ts";
 import { mayRun, start, step } from "./authority/authority.ts";
 import {
   type Act,
@@ -31,33 +23,16 @@ import {
   replay,
   type State,
 } from "./authority/state.ts";
-import { RamFile } from "./capture/ram.ts";
-import { type Hypervisor, readConsole } from "./hypervisor.ts";
-import { IncomingStream } from "./migration/incoming.ts";
-import { OutgoingStream } from "./migration/outgoing.ts";
+import { readConsole } from "./hypervisor.ts";
+import { type StreamPorts, Streams } from "./streams.ts";
 
 /** The guest is seen to run within this, or it counts as failed. */
 const VERIFY_MS = 10_000;
-/** QMP broke: so long until the process's end is noticed, if that was the reason. */
-const GRACE_MS = 200;
 
-export interface AgentPorts {
+export interface AgentPorts extends StreamPorts {
   readonly hostId: HostId;
   readonly bootId: BootId;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly run: RunCommand;
   readonly journal: Journal<Record>;
-  readonly hypervisor: Hypervisor;
-  readonly dataServer: DataServer;
-  /** What other agents are told to dial. */
-  readonly dataAddress: string;
-  readonly module: WebAssembly.Module;
-  readonly capacity: () => Promise<Capacity>;
-  /** To the coordinator; false while its link is down, which loses nothing. */
-  readonly send: (message: Message) => boolean;
-  readonly breathe: () => Promise<void>;
 }
 
 type Of<Type extends Effect["type"]> = Extract<Effect, { type: Type }>;
@@ -66,9 +41,7 @@ export class Agent {
   private readonly ports: AgentPorts;
   private readonly machine: Machine<State, Event, Effect>;
   private readonly lanes = new Map<VmId, Promise<void>>();
-  private readonly outgoing = new Map<VmId, OutgoingStream>();
-  private readonly incoming = new Map<VmId, IncomingStream>();
-  private readonly offers = new Map<VmId, string>();
+  private readonly streams: Streams;
   private lastCapacity: Capacity | undefined;
 
   constructor(ports: AgentPorts) {
@@ -77,6 +50,7 @@ export class Agent {
     const { life, vms } = replay(ports.journal.records);
     const state = start({ hostId, bootId, life: life + 1 }, vms);
     this.machine = new Machine(state, step, (effect) => this.perform(effect));
+    this.streams = new Streams(ports, (event) => this.dispatch(event));
   }
 
   /** The worker's first act: whoever was stopped by an epoch goes on, before any link is up. */
@@ -93,10 +67,13 @@ export class Agent {
     await Promise.all(this.lanes.values());
   }
 
-  /** Leaves guests and streams as they are; a new life of the agent takes them over. */
-  close(): void {
-    for (const stream of this.outgoing.values()) stream.end("The agent stops");
-    for (const stream of this.incoming.values()) void stream.end("The agent stops");
+  /**
+   * Ends the streams, so that no guest stays paused by one, and leaves the guests as they are; a
+   * new life of the agent takes them over.
+   */
+  async close(): Promise<void> {
+    await this.streams.close("The agent stops");
+    await this.settled();
     this.ports.hypervisor.release();
     this.ports.journal.close();
   }
@@ -167,27 +144,30 @@ export class Agent {
         return this.onLane(effect.vmId, () => this.ports.hypervisor.end(effect.vmId));
       case "sweep":
         return this.onLane(effect.vmId, () =>
-          this.ports.hypervisor.sweep(effect.vmId, effect.chains, effect.quarantine),
+          this.ports.hypervisor.sweep(effect.vmId, effect.quarantine),
         );
       case "verify-guest":
         return void this.verify(effect.vmId);
       case "receive":
-        return this.onLane(effect.prepare.vmId, () => this.receive(effect.prepare));
+        return this.onLane(effect.prepare.vmId, () => this.streams.receive(effect.prepare));
       case "load-epoch":
-        return this.incomingOf(effect)?.load(effect.epoch);
+        return this.streams.in(effect)?.load(effect.epoch);
       case "send-ack":
-        return this.incomingOf(effect)?.sendAck(effect.epoch);
+        return this.streams.in(effect)?.sendAck(effect.epoch);
       case "send-active":
-        return this.incomingOf(effect)?.sendActive(effect.term);
+        // Behind the guest's continuation: the source measures the pause by it.
+        return this.onLane(effect.vmId, async () => this.streams.in(effect)?.sendActive());
       case "end-receive":
-        return this.endReceive(effect);
+        return this.onLane(effect.vmId, () =>
+          this.streams.endReceive(effect.vmId, effect.stream, effect.reason),
+        );
       case "stream":
         return this.onLane(effect.migrateOut.vmId, async () => this.stream(effect));
       case "end-stream":
         return this.endStream(effect);
       case "send-released": {
         const { vmId, reason, epoch } = effect.released;
-        return this.outgoing.get(vmId)?.sendReleased(reason, epoch);
+        return this.streams.out(vmId)?.sendReleased(reason, epoch);
       }
       case "report":
         return this.report(effect.report);
@@ -226,7 +206,7 @@ export class Agent {
   }
 
   private async continueGuest(vmId: VmId): Promise<void> {
-    await this.outgoing.get(vmId)?.finished;
+    await this.streams.out(vmId)?.finished;
     try {
       await this.letRun(vmId);
     } catch (thrown) {
@@ -254,10 +234,7 @@ export class Agent {
     const guest = this.ports.hypervisor.get(vmId)?.guest;
     if (guest === undefined) return;
     try {
-      const runs = await guest.vcpusAdvance(VERIFY_MS);
-      const stream = this.incoming.get(vmId);
-      this.incoming.delete(vmId);
-      await stream?.finish();
+      const runs = await guest.vcpusAdvance(VERIFY_MS).finally(() => this.streams.arrived(vmId));
       if (!runs) throw new SystemError("TIMED_OUT", "The guest's vCPUs do not advance");
       crashPoint("agent-verified", guest.identity.pid);
       this.dispatch({ type: "guest-verified", vmId });
@@ -266,96 +243,17 @@ export class Agent {
     }
   }
 
-  private async receive(prepare: Prepare): Promise<void> {
-    const { vmId, term, stream, definition, token } = prepare;
-    const { hypervisor, dataServer, dataAddress, clock, log, module } = this.ports;
-    try {
-      await this.assertRoom(definition.memoryBytes);
-      const { chains, images } = await hypervisor.receive(vmId, term, definition);
-      const running = hypervisor.get(vmId);
-      if (running === undefined) throw new SystemError("QEMU_EXITED", "The guest has ended");
-      const incoming = new IncomingStream(prepare, {
-        clock,
-        log,
-        guest: running.guest,
-        kernel: new Kernel(module),
-        ram: new RamFile(running.paths.ram, "write"),
-        disks: images,
-        asidePath: `${running.paths.ram}.aside`,
-        dispatch: (event) => this.dispatch(event),
-      });
-      this.incoming.set(vmId, incoming);
-      this.offers.set(vmId, token);
-      dataServer.offer(token, (link) => incoming.accept(link));
-      this.dispatch({ type: "prepared", vmId, stream, address: dataAddress, chains });
-    } catch (thrown) {
-      const reason = reasonOf(thrown);
-      log.warn("Cannot receive", { vmId, reason });
-      this.dispatch({ type: "incoming-failed", vmId, stream, reason });
-    }
-  }
-
-  /** RAM, and the shadow that its next move will take. */
-  private async assertRoom(memoryBytes: number): Promise<void> {
-    const { memoryBytes: offered, memoryUsedBytes } = await this.ports.capacity();
-    const needed = memoryBytes + reserveBytes(memoryBytes);
-    if (memoryUsedBytes + needed <= offered) return;
-    const message = `${needed} bytes of memory are needed, ${offered - memoryUsedBytes} are free`;
-    throw new SystemError("NO_SPACE", message);
-  }
-
-  private endReceive({ vmId, stream, reason }: Of<"end-receive">): void {
-    const token = this.offers.get(vmId);
-    if (token !== undefined) this.ports.dataServer.withdraw(token);
-    this.offers.delete(vmId);
-    const incoming = this.incoming.get(vmId);
-    if (incoming?.stream !== stream) return;
-    this.incoming.delete(vmId);
-    this.onLane(vmId, () => incoming.end(reason));
-  }
-
   private stream({ migrateOut }: Of<"stream">): void {
-    const { vmId, stream, address, token } = migrateOut;
-    const { hypervisor, clock, random, log, run, module, send, breathe } = this.ports;
-    const running = hypervisor.get(vmId);
+    const { vmId, stream } = migrateOut;
     const vm = this.machine.state.vms[vmId];
-    if (running === undefined || vm?.outgoing?.stream !== stream) {
-      this.dispatch({ type: "stream-failed", vmId, stream, reason: "The guest is gone" });
-      return;
-    }
-    const outgoing = new OutgoingStream(migrateOut, {
-      clock,
-      log,
-      guest: running.guest,
-      definition: running.definition,
-      chains: vm.chains ?? {},
-      ramPath: running.paths.ram,
-      disks: { run, folder: join(hypervisor.folder(vmId), "disks") },
-      module,
-      dial: (accept) => dialData({ address, token, accept, clock, random }),
-      dispatch: (event) => this.dispatch(event),
-      progress: (progress) => void send(progress),
-      died: async () => {
-        await clock.sleep(GRACE_MS);
-        return hypervisor.get(vmId) === undefined;
-      },
-      breathe,
-    });
-    this.outgoing.set(vmId, outgoing);
+    // Refused again while it waited for its turn.
+    if (vm?.outgoing?.stream === stream) this.streams.migrate(migrateOut, vm.chains ?? {});
   }
 
+  /** The stream hears it at once; what is asked of the guest next waits for its end. */
   private endStream({ vmId, reason }: Of<"end-stream">): void {
-    const stream = this.outgoing.get(vmId);
-    stream?.end(reason);
-    this.onLane(vmId, async () => {
-      await stream?.finished;
-      if (this.outgoing.get(vmId) === stream) this.outgoing.delete(vmId);
-    });
-  }
-
-  private incomingOf({ vmId, stream }: { vmId: VmId; stream: string }): IncomingStream | undefined {
-    const incoming = this.incoming.get(vmId);
-    return incoming?.stream === stream ? incoming : undefined;
+    const ended = this.streams.endMigrate(vmId, reason);
+    this.onLane(vmId, () => ended);
   }
 
   private report(report: VmReport): void {

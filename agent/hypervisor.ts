@@ -2,8 +2,8 @@
  * The guests of this host: their folders, RAM files, images and QEMU processes. Mechanism only:
  * who may run is decided by the authority core, and asked right before anything is let run.
  */
-import { mkdirSync } from "node:fs";
-import { access, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { access, type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { FrozenDefinition, GuestDefinition } from "../protocol/definition.ts";
 import { reasonOf, SystemError } from "../protocol/error.ts";
@@ -13,7 +13,7 @@ import type { RunCommand } from "../runtime/command.ts";
 import type { Files } from "../runtime/files.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Chains, DurableVm, Found } from "./authority/state.ts";
-import { FlatImage } from "./capture/disk-flat.ts";
+import { discardImages, FlatImage } from "./capture/disk-flat.ts";
 import { inspectImage } from "./capture/disk-images.ts";
 import { type GuestPaths, guestPaths } from "./qemu/argv.ts";
 import { freezeDefinition } from "./qemu/definition.ts";
@@ -22,7 +22,10 @@ import { adoptGuest, type Guest, startGuest } from "./qemu/guest.ts";
 import { prepareNetwork, releaseNetwork } from "./qemu/network.ts";
 import type { QemuProbe } from "./qemu/probe.ts";
 import { adoptProcess } from "./qemu/process.ts";
-import { RamFiles, sweepRamFiles } from "./qemu/ram-files.ts";
+import { parseRamPath, RamFiles, sweepRamFiles } from "./qemu/ram-files.ts";
+
+/** Images that agents make: what a target received, and the overlays of cuts. */
+const OWN_IMAGE = /^[a-z][a-z0-9]{0,15}-(t\d{1,16}\.raw|\d{1,9}\.qcow2)$/;
 
 export interface HypervisorPorts {
   readonly clock: Clock;
@@ -54,8 +57,7 @@ export class Hypervisor {
   constructor(ports: HypervisorPorts) {
     this.ports = ports;
     this.ram = new RamFiles({ run: ports.run });
-    mkdirSync(ports.ramFolder, { recursive: true, mode: 0o700 });
-    mkdirSync(join(ports.stateFolder, "vms"), { recursive: true, mode: 0o700 });
+    for (const folder of [ports.ramFolder, join(ports.stateFolder, "vms")]) makeFolder(folder);
   }
 
   get(vmId: VmId): Running | undefined {
@@ -165,13 +167,18 @@ export class Hypervisor {
     const folder = await this.diskFolder(vmId);
     const chains: Chains = {};
     const images: FlatImage[] = [];
-    for (const { id, sizeBytes } of definition.disks) {
-      const path = join(folder, `${id}-t${term}.raw`);
-      await rm(path, { force: true });
-      images.push(await FlatImage.create(path, sizeBytes, this.ports.run));
-      chains[id] = [{ layer: 0, path, format: "raw" }];
+    try {
+      for (const { id, sizeBytes } of definition.disks) {
+        const path = join(folder, `${id}-t${term}.raw`);
+        await rm(path, { force: true });
+        images.push(await FlatImage.create(path, sizeBytes, this.ports.run));
+        chains[id] = [{ layer: 0, path, format: "raw" }];
+      }
+      await this.launch(vmId, term, definition, chains, true);
+    } catch (thrown) {
+      await discardImages(images);
+      throw thrown;
     }
-    await this.launch(vmId, term, definition, chains, true);
     return { chains, images };
   }
 
@@ -186,20 +193,31 @@ export class Hypervisor {
     if (running === undefined) return;
     this.guests.delete(vmId);
     await running.guest.end();
-    await this.ram.release(running.paths.ram);
-    await releaseNetwork(this.ports.run, running.definition).catch((thrown) =>
-      this.ports.log.warn("Cannot remove a tap", { vmId, reason: reasonOf(thrown) }),
-    );
+    await this.cleanUp(vmId, running);
+  }
+
+  /** What an ended guest leaves on this host. */
+  private async cleanUp(vmId: VmId, { paths, definition }: Running): Promise<void> {
+    const complain = (thrown: unknown): void =>
+      this.ports.log.warn("Cannot clean up", { vmId, reason: reasonOf(thrown) });
+    await this.ram.release(paths.ram).catch(complain);
+    await releaseNetwork(this.ports.run, definition).catch(complain);
   }
 
   /** Removes images of our own making, or puts them aside; what an operator gave stays. */
-  async sweep(vmId: VmId, chains: Chains | undefined, quarantine: boolean): Promise<void> {
-    const own = `${join(this.folder(vmId), "disks")}/`;
-    const kept = this.guests.get(vmId)?.paths.ram;
-    await sweepRamFiles(this.ports.ramFolder, new Set(this.ramPathsExcept(vmId, kept)));
-    for (const { path } of Object.values(chains ?? {}).flat()) {
-      if (!path.startsWith(own)) continue;
-      if (quarantine) await rename(path, `${path}.quarantine`).catch(() => {});
+  async sweep(vmId: VmId, quarantine: boolean): Promise<void> {
+    const { ramFolder } = this.ports;
+    const used = this.guests.get(vmId)?.paths.ram;
+    // Another guest's file may be made already and not yet be its process's.
+    const others = (await readdir(ramFolder))
+      .map((name) => join(ramFolder, name))
+      .filter((path) => path === used || parseRamPath(path)?.vm !== vmId);
+    await sweepRamFiles(ramFolder, new Set(others));
+    const folder = join(this.folder(vmId), "disks");
+    for (const name of await readdir(folder).catch(() => [])) {
+      if (!OWN_IMAGE.test(name)) continue;
+      const path = join(folder, name);
+      if (quarantine) await rename(path, `${path}.quarantine`);
       else await rm(path, { force: true });
     }
   }
@@ -208,11 +226,6 @@ export class Hypervisor {
   release(): void {
     for (const { guest } of this.guests.values()) guest.release();
     this.guests.clear();
-  }
-
-  private ramPathsExcept(vmId: VmId, kept: string | undefined): string[] {
-    const others = [...this.guests].filter(([id]) => id !== vmId).map(([, one]) => one.paths.ram);
-    return kept === undefined ? others : [...others, kept];
   }
 
   private async launch(
@@ -262,9 +275,19 @@ export class Hypervisor {
     running.guest.onEvent((event) => {
       if (event.type !== "exited" || this.guests.get(vmId) !== running) return;
       this.guests.delete(vmId);
-      void this.ram.release(running.paths.ram);
+      void this.cleanUp(vmId, running);
       this.ports.onDied(vmId, event.reason);
     });
+  }
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const message = `Cannot use folder ${path}: ${reasonOf(cause)}`;
+    throw new SystemError("FILE_FAILED", message, { cause });
   }
 }
 
@@ -305,7 +328,20 @@ export async function readConsole(
   offset: number,
   bytesMax: number,
 ): Promise<{ offset: number; size: number; bytes: Buffer }> {
-  const all = await readFile(path).catch(() => Buffer.alloc(0));
-  const from = offset < 0 ? Math.max(0, all.length + offset) : Math.min(offset, all.length);
-  return { offset: from, size: all.length, bytes: all.subarray(from, from + bytesMax) };
+  let file: FileHandle;
+  try {
+    file = await open(path, "r");
+  } catch {
+    // A guest that never ran here has said nothing.
+    return { offset: 0, size: 0, bytes: Buffer.alloc(0) };
+  }
+  try {
+    const { size } = await file.stat();
+    const from = offset < 0 ? Math.max(0, size + offset) : Math.min(offset, size);
+    const buffer = Buffer.alloc(Math.min(bytesMax, size - from));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, from);
+    return { offset: from, size, bytes: buffer.subarray(0, bytesRead) };
+  } finally {
+    await file.close();
+  }
 }

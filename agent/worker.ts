@@ -154,8 +154,8 @@ export async function startWorker(
     listening: dataAddress,
     async close() {
       await health.stop();
+      await agent.close();
       coordinator?.close();
-      agent.close();
       await dataServer.close();
     },
   };

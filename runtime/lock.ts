@@ -29,7 +29,8 @@ function bind(name: string): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer((socket) => socket.destroy());
     server.unref();
-    server.once("error", () => resolve(false));
+    // Stays: a connection that cannot be accepted must not end the program.
+    server.on("error", () => resolve(false));
     server.listen(name, () => resolve(true));
   });
 }

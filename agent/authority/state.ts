@@ -74,7 +74,9 @@ export const diskLayer = z.strictObject({
   format: z.enum(["raw", "qcow2"]),
 });
 /** Image files of one disk, lowest first. The last is written; the others never change. */
-export const chain = z.array(diskLayer).min(1).max(64);
+/** Moves that were refused leave layers behind; a record of more would not be read again. */
+export const LAYERS_MAX = 64;
+export const chain = z.array(diskLayer).min(1).max(LAYERS_MAX);
 /** By disk id. Our own record: backing names inside image files decide nothing. */
 export const chains = z.record(z.string(), chain);
 export type Chains = z.infer<typeof chains>;

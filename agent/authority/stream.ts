@@ -11,6 +11,7 @@ type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
 
 /** The marker is durable before the guest is stopped: whoever finds it continues the guest. */
 export function cut(state: State, vm: VmState, event: Of<"cut">): Step {
+  if (vm.outgoing === undefined) return [state, []];
   const next = changed(vm, { stoppedByEpoch: true, chains: event.chains });
   return put(state, next, [journal("CUT", next)]);
 }

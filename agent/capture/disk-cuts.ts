@@ -7,7 +7,7 @@ import type { ExtentPayload } from "../../epochs/extent.ts";
 import type { FrozenDefinition } from "../../protocol/definition.ts";
 import { SystemError } from "../../protocol/error.ts";
 import type { RunCommand } from "../../runtime/command.ts";
-import type { Chains } from "../authority/state.ts";
+import { type Chains, LAYERS_MAX } from "../authority/state.ts";
 import type { Guest } from "../qemu/guest.ts";
 import type { Overlay } from "../qemu/overlays.ts";
 import { type Extent, mapChain, mapLayer, readExtents } from "./disk.ts";
@@ -44,6 +44,9 @@ export class DiskCuts {
       const used = chain.filter(({ layer }) => layer <= (tops.get(id) ?? -1));
       if (used.at(-1)?.layer !== tops.get(id)) {
         throw new SystemError("DISK_INVALID", `The top of disk ${id} is not on record`);
+      }
+      if (chain.length >= LAYERS_MAX) {
+        throw new SystemError("DISK_INVALID", `Disk ${id} has ${chain.length} layers: no more fit`);
       }
       this.chains.set(id, used);
       const layer = Math.max(0, ...chain.map((one) => one.layer)) + 1;

@@ -2,7 +2,7 @@
  * The receiver's own image of a disk: raw, sparse, of exactly the disk's size. Images of a peer are
  * never opened; only their extents arrive, each checked against the size before it is written.
  */
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { SystemError } from "../../protocol/error.ts";
 import type { RunCommand } from "../../runtime/command.ts";
 
@@ -26,11 +26,17 @@ export class FlatImage {
 
   /**
    * Makes an empty image; a file that is there already is refused.
-   * @throws SystemError FILE_FAILED
+   * @throws SystemError FILE_FAILED, NO_SPACE
    */
   static async create(path: string, sizeBytes: number, run: RunCommand): Promise<FlatImage> {
     const file = await openFlat(path, "wx+");
-    await file.truncate(sizeBytes);
+    try {
+      await file.truncate(sizeBytes);
+    } catch (cause) {
+      await file.close();
+      await rm(path, { force: true });
+      throw failure(`Cannot make ${path} ${sizeBytes} bytes long`, cause);
+    }
     return new FlatImage(path, sizeBytes, file, run);
   }
 
@@ -101,6 +107,14 @@ export class FlatImage {
     if (inside) return;
     const message = `Extent ${offset}+${length} is outside a disk of ${this.sizeBytes} bytes`;
     throw new SystemError("DISK_INVALID", message);
+  }
+}
+
+/** Closes and removes images that will not be used: what was made for them fell through. */
+export async function discardImages(images: readonly FlatImage[]): Promise<void> {
+  for (const image of images) {
+    await image.close();
+    await rm(image.path, { force: true });
   }
 }
 

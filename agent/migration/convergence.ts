@@ -10,7 +10,8 @@ import type { MigrationLimits } from "../../protocol/authority.ts";
 
 /** What one finished round has shown. */
 export interface Round {
-  readonly kind: "fuzzy" | "cut";
+  /** overflow: a cut that had to be let go of half-way, and was carried as a fuzzy round. */
+  readonly kind: "fuzzy" | "cut" | "overflow";
   /** RAM and disk bytes that differed, before they were encoded. */
   readonly changedBytes: number;
   /** Reading and comparing the whole of RAM. */
@@ -36,16 +37,17 @@ const GOOD_PAUSE_MS = 60;
 const WORTHWHILE = 0.7;
 /** Before a cut was measured: stop, device state, load, records. */
 const FIXED_GUESS_MS = 30;
-/** Measured round a loopback link; a slow link raises it by what it measures itself. */
-const CARRY_FLOOR_BYTES_PER_MS = 100_000;
+/** Measured over a loopback link; a slow link is known by what it measures itself. */
+const CARRY_BYTES_PER_MS_MAX = 100_000;
 
 export function nextRound(rounds: readonly Round[], limits: MigrationLimits): Next {
   const last = rounds.at(-1);
   if (last === undefined || rounds.length < 2) return { type: "fuzzy" };
   const expectedPauseMs = expectPause(rounds);
-  if (last.kind === "cut") {
+  if (last.kind !== "fuzzy") {
     if (expectedPauseMs <= limits.pauseMsMax) return { type: "last", expectedPauseMs };
-    if (rounds.length < limits.roundsMax && shrinks(rounds)) return { type: "cut" };
+    const again = last.kind === "cut" ? "cut" : "fuzzy";
+    if (rounds.length < limits.roundsMax && shrinks(rounds)) return { type: again };
     return { type: "refuse", expectedPauseMs, reason: tooLong(expectedPauseMs, limits) };
   }
   const done = expectedPauseMs <= GOOD_PAUSE_MS || !shrinks(rounds);
@@ -55,17 +57,19 @@ export function nextRound(rounds: readonly Round[], limits: MigrationLimits): Ne
 
 /**
  * The last pause, in milliseconds: the fixed part, one scan of RAM, and carrying what the guest
- * writes in the time of such a round.
+ * writes in the time of another such round.
+ *
+ * What the last round found was written in the time of the round before it; a guest that had less
+ * time since has written less. One that had more is taken to write the same pages again.
  */
 export function expectPause(rounds: readonly Round[]): number {
-  const last = rounds.at(-1);
+  const [before, last] = rounds.length < 2 ? [undefined, rounds[0]] : rounds.slice(-2);
   if (last === undefined) return Number.POSITIVE_INFINITY;
   const fixedMs = rounds.findLast((round) => round.fixedMs !== undefined)?.fixedMs;
-  const writtenPerMs = last.tookMs > 0 ? last.changedBytes / last.tookMs : 0;
-  const roundMs = Math.min(last.tookMs, 4 * last.scanMs + (fixedMs ?? FIXED_GUESS_MS));
-  const changedBytes = Math.min(last.changedBytes, writtenPerMs * roundMs);
-  const measured = last.carryMs > 0 ? last.changedBytes / last.carryMs : CARRY_FLOOR_BYTES_PER_MS;
-  const carryPerMs = Math.max(1, Math.min(measured, CARRY_FLOOR_BYTES_PER_MS));
+  const time = before === undefined || before.tookMs <= 0 ? 1 : last.tookMs / before.tookMs;
+  const changedBytes = last.changedBytes * Math.min(1, time);
+  const measured = last.carryMs > 0 ? last.changedBytes / last.carryMs : CARRY_BYTES_PER_MS_MAX;
+  const carryPerMs = Math.max(1, Math.min(measured, CARRY_BYTES_PER_MS_MAX));
   return (fixedMs ?? FIXED_GUESS_MS) + last.scanMs + changedBytes / carryPerMs;
 }
 

@@ -45,7 +45,6 @@ export class EpochWriter {
     this.sequence = 0;
     this.running = rootBegin(this.root, { ...this.identity, epoch: this.epoch });
     await this.write("begin", json({ ...record, parent: this.root }), 0);
-    return;
   }
 
   /** One payload of the epoch; waits while the target has no room for it. */
@@ -55,7 +54,7 @@ export class EpochWriter {
   }
 
   /** Ends the epoch; returns its root, which the target will acknowledge. */
-  async end(): Promise<string> {
+  end(): string {
     const record = json({ root: this.running, frames: this.sequence });
     this.root = this.running;
     this.sequence++;

@@ -2,11 +2,16 @@
  * A move into this host: frames in, RAM and disks written, epochs applied whole, device state given
  * to the waiting QEMU. Whether the guest may run is decided by the authority core alone.
  */
-import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { decodePages } from "../../epochs/delta.ts";
-import { decodeExtent, decodeStatePiece } from "../../epochs/extent.ts";
+import { decodeExtent, decodeStatePiece, type StatePiece } from "../../epochs/extent.ts";
 import type { Kernel } from "../../epochs/kernel.ts";
-import { type Effect, type Receiving, startReceiving, step } from "../../epochs/receiver.ts";
+import {
+  type Effect,
+  type Receiving,
+  startReceiving,
+  step,
+  stopReceiving,
+} from "../../epochs/receiver.ts";
 import type { Prepare } from "../../protocol/authority.ts";
 import { reasonOf, SystemError } from "../../protocol/error.ts";
 import { encodeFrame, type FrameKind, parseFrame } from "../../protocol/frame.ts";
@@ -17,52 +22,58 @@ import type { DataLink, DataReceiver } from "../../runtime/data-link.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Event } from "../authority/state.ts";
 import type { FlatImage } from "../capture/disk-flat.ts";
-import type { RamFile } from "../capture/ram.ts";
+import { RamFile } from "../capture/ram.ts";
 import type { Guest } from "../qemu/guest.ts";
+import { Aside, type AsideKind } from "./aside.ts";
+import { CREDIT_BYTES_FIRST } from "./epoch-writer.ts";
 
 /** Room is given back to the source in steps of this. */
 const CREDIT_STEP_BYTES = 1024 * 1024;
+/** Credit counts payloads: headers, and the records that need none, make the frames longer. */
+const QUEUED_BYTES_MAX = 8 * CREDIT_BYTES_FIRST;
 
 export interface IncomingPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly guest: Guest;
   readonly kernel: Kernel;
-  readonly ram: RamFile;
-  /** In the definition's order. */
+  readonly ramPath: string;
+  /** In the definition's order; closed by the stream. */
   readonly disks: readonly FlatImage[];
-  /** A file in tmpfs for deltas that are not whole yet. */
-  readonly asidePath: string;
   readonly dispatch: (event: Event) => void;
-}
-
-interface Aside {
-  readonly kind: "pages" | "extent" | "state";
-  readonly offset: number;
-  readonly length: number;
 }
 
 /** One stream's receiving end. Frames are worked off one at a time, in their order. */
 export class IncomingStream implements DataReceiver {
   private readonly prepare: Prepare;
   private readonly ports: IncomingPorts;
-  private readonly aside: number;
+  private readonly ram: RamFile;
+  private readonly aside: Aside;
   private state: Receiving;
   private link: DataLink | undefined;
   private work: Promise<void> = Promise.resolve();
+  private queuedBytes = 0;
   private ended = false;
-  private asideBytes = 0;
-  private asides: Aside[] = [];
+  private failed = false;
+  /** Of the newest cut; undefined while RAM and disks are not those of a cut. */
   private deviceState: Buffer | undefined;
+  private stateBytes = 0;
   private owedCredit = 0;
   private applyMs = 0;
   private root = "";
-  private releasedAtMs = 0;
+  private releasedAtMs: number | undefined;
 
+  /** @throws SystemError FILE_FAILED, NO_SPACE; the disks are then still the caller's */
   constructor(prepare: Prepare, ports: IncomingPorts) {
     this.prepare = prepare;
     this.ports = ports;
-    this.aside = openSync(ports.asidePath, "w+", 0o600);
+    this.aside = new Aside(`${ports.ramPath}.aside`);
+    try {
+      this.ram = new RamFile(ports.ramPath, "write");
+    } catch (thrown) {
+      this.aside.close();
+      throw thrown;
+    }
     const { vmId, term, stream, definition } = prepare;
     this.state = startReceiving({ vmId, term, stream, memoryBytes: definition.memoryBytes });
   }
@@ -78,7 +89,17 @@ export class IncomingStream implements DataReceiver {
   }
 
   onFrame(bytes: Uint8Array): void {
-    this.work = this.work.then(() => this.take(bytes)).catch((thrown) => this.fail(thrown));
+    if (this.failed || this.ended) return;
+    this.queuedBytes += bytes.length;
+    if (this.queuedBytes > QUEUED_BYTES_MAX) {
+      return this.fail(new SystemError("LINK_OVERFLOW", "The source sends more than it may"));
+    }
+    this.work = this.work
+      .then(async () => {
+        await this.take(bytes);
+        this.queuedBytes -= bytes.length;
+      })
+      .catch((thrown) => this.fail(thrown));
   }
 
   onClose(reason: string): void {
@@ -93,19 +114,23 @@ export class IncomingStream implements DataReceiver {
     crashPoint("agent-target-acked", this.ports.guest.identity.pid);
   }
 
-  sendActive(epoch: number): void {
-    const activateMs = Math.max(0, this.ports.clock.nowMs() - this.releasedAtMs);
-    this.send("active", epoch, { activateMs });
+  /** The guest runs here. RELEASED may have come by the coordinator: then its time is not known. */
+  sendActive(): void {
+    const { releasedAtMs } = this;
+    const activateMs = releasedAtMs === undefined ? 0 : this.ports.clock.nowMs() - releasedAtMs;
+    this.send("active", this.state.nextEpoch - 1, { activateMs });
   }
 
   /** Gives the newest epoch's device state to the guest's process. */
   load(epoch: number): void {
+    // Not the last epoch: the guest has died, and what its source still sends must not follow.
+    if (!this.state.lastSeen) this.state = stopReceiving(this.state);
     this.work = this.work
       .then(async () => {
         const { clock, guest, dispatch } = this.ports;
         const startedMs = clock.nowMs();
         if (this.deviceState === undefined) {
-          throw new SystemError("STREAM_FAILED", "No device state to load");
+          throw new SystemError("STREAM_FAILED", "No whole cut is here to resume from");
         }
         await guest.loadState(this.deviceState);
         this.applyMs += clock.nowMs() - startedMs;
@@ -120,27 +145,31 @@ export class IncomingStream implements DataReceiver {
     if (this.ended) return;
     this.ended = true;
     this.send("abort", 0, { code: "STREAM_FAILED", reason });
-    this.link?.close();
-    await this.work;
     await this.close();
   }
 
   /** The guest runs: disks become durable, and everything that is not needed any more goes. */
   async finish(): Promise<void> {
+    if (this.ended) return;
     this.ended = true;
-    await this.work;
-    for (const disk of this.ports.disks) await disk.flush();
-    await this.close();
+    try {
+      await this.work;
+      for (const disk of this.ports.disks) await disk.flush();
+    } finally {
+      await this.close();
+    }
   }
 
   private async close(): Promise<void> {
-    closeSync(this.aside);
-    this.ports.ram.close();
+    this.link?.close();
+    await this.work;
+    this.aside.close();
+    this.ram.close();
     for (const disk of this.ports.disks) await disk.close();
   }
 
   private async take(bytes: Uint8Array): Promise<void> {
-    if (this.ended) return;
+    if (this.ended || this.failed) return;
     const frame = parseFrame(bytes);
     const [state, effects] = step(this.state, frame);
     this.state = state;
@@ -152,13 +181,11 @@ export class IncomingStream implements DataReceiver {
     const { vmId, stream } = this.prepare;
     switch (effect.type) {
       case "begin":
-        this.asideBytes = 0;
-        this.asides = [];
-        ftruncateSync(this.aside, 0);
+        this.aside.clear();
         crashPoint("agent-target-begin", this.ports.guest.identity.pid);
         return;
       case "content":
-        if (effect.aside) this.setAside(effect.kind, effect.payload);
+        if (effect.aside) this.aside.add(effect.kind, effect.payload);
         else await this.apply(effect.kind, effect.payload, true);
         return;
       case "complete":
@@ -176,21 +203,16 @@ export class IncomingStream implements DataReceiver {
     }
   }
 
-  private setAside(kind: Aside["kind"], payload: Uint8Array): void {
-    this.asides.push({ kind, offset: this.asideBytes, length: payload.length });
-    writeSync(this.aside, payload, 0, payload.length, this.asideBytes);
-    this.asideBytes += payload.length;
-  }
-
   /** The epoch is whole and verified: now, and only now, it changes RAM and disks. */
   private async complete(effect: Extract<Effect, { type: "complete" }>): Promise<void> {
     const { clock, dispatch, guest, disks } = this.ports;
     const startedMs = clock.nowMs();
-    for (const { kind, offset, length } of this.asides) {
-      const payload = Buffer.allocUnsafe(length);
-      readSync(this.aside, payload, 0, length, offset);
-      await this.apply(kind, payload, false);
-    }
+    // From the first byte on, the cut before can no more be resumed from.
+    this.deviceState = undefined;
+    this.stateBytes = 0;
+    for (const { kind, payload } of this.aside.entries()) await this.apply(kind, payload, false);
+    this.assertStateWhole();
+    this.aside.clear();
     // Before the last epoch there is time to make the disks durable; after it they are flushed
     // once the guest runs, and the source is kept until then.
     if (effect.kind !== "last") for (const disk of disks) await disk.flush();
@@ -202,13 +224,13 @@ export class IncomingStream implements DataReceiver {
     dispatch({ type: "epoch-complete", vmId, stream, epoch, kind });
   }
 
-  private async apply(kind: Aside["kind"], payload: Uint8Array, fresh: boolean): Promise<void> {
-    const { kernel, ram, disks } = this.ports;
+  private async apply(kind: AsideKind, payload: Uint8Array, fresh: boolean): Promise<void> {
+    const { kernel, disks } = this.ports;
     switch (kind) {
       case "pages":
         decodePages(kernel, payload, this.prepare.definition.memoryBytes, (run) => {
           // A new RAM file is zeros already.
-          if (!fresh || run.bytes !== "zero") ram.write(run);
+          if (!fresh || run.bytes !== "zero") this.ram.write(run);
         });
         return;
       case "extent": {
@@ -219,16 +241,27 @@ export class IncomingStream implements DataReceiver {
         else if (!fresh) await image?.zeroExtent(offset, length);
         return;
       }
-      case "state": {
-        const { offset, totalBytes, bytes } = decodeStatePiece(kernel, payload);
-        if (offset === 0) this.deviceState = Buffer.alloc(totalBytes);
-        if (this.deviceState?.length !== totalBytes) {
-          throw new SystemError("FRAME_CORRUPT", "Pieces of different device states");
-        }
-        this.deviceState.set(bytes, offset);
-        return;
-      }
+      case "state":
+        return this.takeState(decodeStatePiece(kernel, payload));
     }
+  }
+
+  /** Pieces come in their order, and none is missing. */
+  private takeState({ offset, totalBytes, bytes }: StatePiece): void {
+    if (offset === 0) {
+      this.deviceState = Buffer.alloc(totalBytes);
+      this.stateBytes = 0;
+    }
+    if (this.deviceState?.length !== totalBytes || offset !== this.stateBytes) {
+      throw new SystemError("FRAME_CORRUPT", "Pieces of different device states");
+    }
+    this.deviceState.set(bytes, offset);
+    this.stateBytes += bytes.length;
+  }
+
+  private assertStateWhole(): void {
+    if ((this.deviceState?.length ?? 0) === this.stateBytes) return;
+    throw new SystemError("FRAME_CORRUPT", "The device state is not whole");
   }
 
   private giveCredit(bytes: number): void {
@@ -249,7 +282,9 @@ export class IncomingStream implements DataReceiver {
   }
 
   private fail(thrown: unknown): void {
-    if (this.ended) return;
+    if (this.ended || this.failed) return;
+    // What is still queued is of no use, and must not be taken for a part of the stream.
+    this.failed = true;
     const reason = reasonOf(thrown);
     this.ports.log.warn("Receiving failed", { vmId: this.prepare.vmId, reason });
     const { vmId, stream } = this.prepare;

@@ -15,6 +15,9 @@ export interface Measured extends Omit<Round, "tookMs" | "carryMs"> {
   readonly startedMs: number;
 }
 
+/** Progress within a round is told no more often than this. */
+const TELL_MS = 100;
+
 export class Ledger {
   readonly rounds: Round[] = [];
   /** Of the last pause; all of the source's clock, except `apply` and `activate`. */
@@ -33,8 +36,9 @@ export class Ledger {
   private readonly bytesSent: () => number;
   private readonly tell: (progress: MigrationProgress) => void;
   private bytesRaw = 0;
-  private stoppedMs = 0;
+  private stoppedMs: number | undefined;
   private releasedMs = 0;
+  private toldMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     subject: Subject,
@@ -58,6 +62,9 @@ export class Ledger {
 
   /** Tells where the stream is; `doneBytes` of RAM are behind it in this round. */
   at(stage: MigrationProgress["stage"], doneBytes: number, expected?: number): void {
+    const nowMs = this.clock.nowMs();
+    if (expected === undefined && nowMs - this.toldMs < TELL_MS) return;
+    this.toldMs = nowMs;
     const known = expected !== undefined && Number.isFinite(expected);
     this.tell({ ...this.now(stage, doneBytes), ...(known ? { expectedPauseMs: expected } : {}) });
   }
@@ -77,12 +84,15 @@ export class Ledger {
 
   /** The target's `active` has come: from `stop` to here is the last pause. */
   pauseEnds(activateMs: number): void {
+    const { stoppedMs } = this;
+    // A guest that died before its last epoch was never paused by it.
+    if (stoppedMs === undefined) return;
     const nowMs = this.clock.nowMs();
     this.parts.activate = activateMs;
     this.parts.send += Math.max(0, nowMs - this.releasedMs - activateMs);
     this.tell({
       ...this.now("done", this.subject.memoryBytes),
-      lastPauseMs: nowMs - this.stoppedMs,
+      lastPauseMs: nowMs - stoppedMs,
       pauseParts: { ...this.parts },
     });
   }

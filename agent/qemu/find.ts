@@ -2,6 +2,7 @@
  * Finds the QEMU process of a guest after the agent was restarted, by the QMP socket in its
  * command line: the one argument that is this guest's alone.
  */
+import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import type { Clock } from "../../runtime/clock.ts";
 import { adoptProcess, type ProcessIdentity, readProcess } from "./process.ts";
@@ -35,6 +36,7 @@ function ramPathOf(args: readonly string[]): string | undefined {
 
 /** Ends every guest whose sockets are below `folder`. For sites that end as a whole. */
 export async function endGuestsBelow(folder: string, clock: Clock): Promise<void> {
+  assert(/^\/[^/]/.test(folder), "guests of the whole machine are nobody's to end");
   const wanted = `socket,id=qmp,path=${folder.replace(/\/$/, "")}/`;
   for (const { pid, args } of await processes()) {
     if (!args.some((arg) => arg.startsWith(wanted))) continue;

@@ -1,0 +1,251 @@
+/**
+ * The rounds of one stream. A fuzzy round reads RAM while the guest runs; a cut is RAM, disks and
+ * device state of one instant, sent once the guest goes on; in the last one it stays stopped.
+ *
+ * Rule 1: whatever fails in a pause, the guest is free again when the round has ended: nothing
+ *         that was asked of it is still under way. Its caller then continues it.
+ * Rule 2: what was read into the shadow is sent, or the stream ends (epochs/shadow.ts, rule 1).
+ * @module
+ */
+import type { WindowChange } from "../../epochs/delta.ts";
+import { encodeExtent, encodeState } from "../../epochs/extent.ts";
+import { type Kernel, WINDOW_BYTES } from "../../epochs/kernel.ts";
+import type { ScanMode, Shadow } from "../../epochs/shadow.ts";
+import type { MigrateOut } from "../../protocol/authority.ts";
+import type { EpochAck } from "../../protocol/epoch.ts";
+import { SystemError } from "../../protocol/error.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { crashPoint } from "../../runtime/crash-point.ts";
+import type { Event } from "../authority/state.ts";
+import type { DiskCuts } from "../capture/disk-cuts.ts";
+import type { RamFile } from "../capture/ram.ts";
+import type { Guest } from "../qemu/guest.ts";
+import type { EpochWriter } from "./epoch-writer.ts";
+import type { Ledger } from "./ledger.ts";
+
+/** A last pause that outlasts its limit by this is given up: the guest goes on here. */
+const OVERRUN_MS = 15_000;
+/** Windows between two turns of the event loop while the guest is paused. */
+const WINDOWS_A_TURN = 16;
+
+/** What the rounds of one stream share. */
+export interface Work {
+  readonly command: MigrateOut;
+  readonly clock: Clock;
+  readonly guest: Guest;
+  readonly memoryBytes: number;
+  /** Changed pages of a cut are held until the guest runs again: no more than this. */
+  readonly stagingBytesMax: number;
+  readonly ledger: Ledger;
+  readonly writer: EpochWriter;
+  readonly disks: DiskCuts;
+  readonly shadow: Shadow;
+  readonly kernel: Kernel;
+  readonly ram: RamFile;
+  readonly dispatch: (event: Event) => void;
+  /** Lets other work of the agent go on. */
+  readonly breathe: () => Promise<void>;
+  /** Throws what has ended the stream, if something has. */
+  readonly assertGoing: () => void;
+  /** Ends the stream from outside of its round. */
+  readonly fail: (error: SystemError) => void;
+  /** Ends the writer's epoch; resolves once the target has applied it. */
+  readonly endEpoch: () => Promise<EpochAck>;
+}
+
+/** A round read while the guest runs: it makes the rest smaller, and restores nothing. */
+export async function fuzzyRound(work: Work): Promise<void> {
+  const { clock, guest, ledger, writer, disks, dispatch, memoryBytes } = work;
+  const startedMs = clock.nowMs();
+  const mode = ledger.rounds.length === 0 ? "full" : "delta";
+  await disks.prepare(guest);
+  work.assertGoing();
+  dispatch({ type: "chains", vmId: work.command.vmId, chains: disks.planned() });
+  await disks.snapshot(guest);
+  await writer.begin({ content: mode, kind: "fuzzy", memoryBytes });
+  const sent = await sendPages(work, 0, mode);
+  const changedBytes = sent.bytes + (await sendExtents(work));
+  await work.endEpoch();
+  ledger.note({ kind: "fuzzy", changedBytes, scanMs: sent.scanMs, startedMs });
+}
+
+/**
+ * A cut. One that finds more than may be held is let go of half-way: the guest runs again, and
+ * the rest is read while it does, so that the epoch is a fuzzy one.
+ */
+export async function cutRound(work: Work): Promise<void> {
+  const { clock, guest, ledger, writer, disks, dispatch, memoryBytes } = work;
+  const { vmId, stream } = work.command;
+  const startedMs = clock.nowMs();
+  await prepareCut(work);
+  const stoppedMs = clock.nowMs();
+  await guest.pause();
+  crashPoint("agent-cut-stopped", guest.identity.pid);
+  await disks.snapshot(guest);
+  const [found, deviceState] = await bothEnded(collect(work), guest.migrateState());
+  crashPoint("agent-cut-state", guest.identity.pid);
+  work.assertGoing();
+  await guest.resume();
+  const fixedMs = clock.nowMs() - stoppedMs - found.scanMs;
+  dispatch({ type: "cut-over", vmId });
+  crashPoint("agent-cut-continue", guest.identity.pid);
+  const whole = found.doneBytes === memoryBytes;
+  await writer.begin({ content: "delta", kind: whole ? "cut" : "fuzzy", memoryBytes });
+  for (const change of found.changes) await writer.content("pages", work.shadow.encode(change));
+  const rest = await sendPages(work, found.doneBytes, "delta");
+  const changedBytes = found.bytes + rest.bytes + (await sendExtents(work));
+  if (whole) await sendState(work, deviceState);
+  await work.endEpoch();
+  // A fuzzy epoch spoils the restore point before it.
+  dispatch({ type: "epoch-acked", vmId, stream, epoch: whole ? writer.epoch : -1 });
+  const scanMs = found.scanMs + rest.scanMs;
+  ledger.note({ kind: whole ? "cut" : "overflow", changedBytes, scanMs, fixedMs, startedMs });
+}
+
+/** The last epoch: the guest stays stopped, and everything is sent as it is found. */
+export async function lastEpoch(work: Work, expectedPauseMs: number): Promise<void> {
+  const { clock, guest, ledger, command } = work;
+  await prepareCut(work);
+  ledger.at("last", 0, expectedPauseMs);
+  const overrun = clock.after(command.limits.pauseMsMax + OVERRUN_MS, () => {
+    work.fail(new SystemError("TIMED_OUT", "The last pause took far longer than expected"));
+  });
+  try {
+    const startedMs = clock.nowMs();
+    ledger.pauseBegins();
+    await guest.pause();
+    await work.disks.snapshot(guest);
+    ledger.parts.stop = clock.nowMs() - startedMs;
+    crashPoint("agent-last-stopped", guest.identity.pid);
+    await carryLast(work);
+  } finally {
+    overrun.cancel();
+  }
+  const { vmId, stream } = command;
+  const ackedMs = clock.nowMs();
+  work.dispatch({ type: "last-acked", vmId, stream, epoch: work.writer.epoch });
+  ledger.parts.release = clock.nowMs() - ackedMs;
+}
+
+/** Records the overlays of a cut before anything is stopped. */
+async function prepareCut({ disks, guest, assertGoing, dispatch, command }: Work): Promise<void> {
+  await disks.prepare(guest);
+  // After this the core may not expect a cut any more.
+  assertGoing();
+  dispatch({ type: "cut", vmId: command.vmId, chains: disks.planned() });
+  crashPoint("agent-cut-journal", guest.identity.pid);
+  assertGoing();
+}
+
+async function carryLast(work: Work): Promise<void> {
+  const { clock, guest, ledger, writer, memoryBytes } = work;
+  const { parts } = ledger;
+  let carriedMs = 0;
+  const carry = async (): Promise<void> => {
+    await writer.begin({ content: "delta", kind: "last", memoryBytes });
+    const { bytes, scanMs } = await sendPages(work, 0, "delta", parts);
+    parts.scan = scanMs;
+    carriedMs = clock.nowMs();
+    ledger.lastCarried(bytes + (await sendExtents(work)));
+  };
+  const [, deviceState] = await bothEnded(carry(), guest.migrateState());
+  parts.state = clock.nowMs() - carriedMs;
+  const encodedMs = clock.nowMs();
+  await sendState(work, deviceState);
+  parts.encode += clock.nowMs() - encodedMs;
+  crashPoint("agent-last-sent", guest.identity.pid);
+  const sentMs = clock.nowMs();
+  const { applyMs } = await work.endEpoch();
+  parts.apply = applyMs;
+  parts.send += Math.max(0, clock.nowMs() - sentMs - applyMs);
+  crashPoint("agent-last-acked", guest.identity.pid);
+  work.assertGoing();
+}
+
+interface Sent {
+  readonly bytes: number;
+  readonly scanMs: number;
+}
+
+/**
+ * Reads RAM from `from` on and sends what changed. With `parts` the guest is paused: the time of
+ * encoding and sending is added to them.
+ */
+async function sendPages(
+  work: Work,
+  from: number,
+  mode: ScanMode,
+  parts?: { encode: number; send: number },
+): Promise<Sent> {
+  const { clock, ledger, writer, shadow, ram, memoryBytes } = work;
+  let bytes = 0;
+  let scanMs = 0;
+  for (let at = from; at < memoryBytes; at += WINDOW_BYTES) {
+    const length = Math.min(WINDOW_BYTES, memoryBytes - at);
+    const beforeMs = clock.nowMs();
+    const changes = shadow.collectWindow(ram.readInto, at, length, mode);
+    scanMs += clock.nowMs() - beforeMs;
+    for (const change of changes) {
+      bytes += change.content.length;
+      const foundMs = clock.nowMs();
+      const payload = shadow.encode(change);
+      const encodedMs = clock.nowMs();
+      await writer.content("pages", payload);
+      if (parts === undefined) continue;
+      parts.encode += encodedMs - foundMs;
+      parts.send += clock.nowMs() - encodedMs;
+    }
+    if (parts === undefined) ledger.at(mode === "full" ? "full" : "round", at + length);
+    if (parts === undefined || at % (WINDOWS_A_TURN * WINDOW_BYTES) === 0) await work.breathe();
+    work.assertGoing();
+  }
+  return { bytes, scanMs };
+}
+
+interface Found extends Sent {
+  readonly changes: readonly WindowChange[];
+  /** How far RAM was read: not to its end when there was too much. */
+  readonly doneBytes: number;
+}
+
+/** Sets aside what changed, as much of it as may be held. */
+async function collect(work: Work): Promise<Found> {
+  const { clock, shadow, ram, memoryBytes, stagingBytesMax } = work;
+  const changes: WindowChange[] = [];
+  let bytes = 0;
+  let scanMs = 0;
+  let at = 0;
+  while (at < memoryBytes && bytes <= stagingBytesMax - WINDOW_BYTES) {
+    const length = Math.min(WINDOW_BYTES, memoryBytes - at);
+    const beforeMs = clock.nowMs();
+    for (const change of shadow.collectWindow(ram.readInto, at, length, "delta")) {
+      changes.push(change);
+      bytes += change.content.length;
+    }
+    scanMs += clock.nowMs() - beforeMs;
+    // The device state arrives meanwhile, and its sender must not wait for the scan's end.
+    if (at % (WINDOWS_A_TURN * WINDOW_BYTES) === 0) await work.breathe();
+    at += length;
+  }
+  return { changes, bytes, scanMs, doneBytes: at };
+}
+
+async function sendExtents({ writer, kernel, disks, assertGoing }: Work): Promise<number> {
+  let bytes = 0;
+  for await (const extent of disks.extents()) {
+    bytes += extent.bytes?.length ?? 0;
+    await writer.content("extent", encodeExtent(kernel, extent));
+    assertGoing();
+  }
+  return bytes;
+}
+
+async function sendState({ writer, kernel }: Work, deviceState: Uint8Array): Promise<void> {
+  for (const piece of encodeState(kernel, deviceState)) await writer.content("state", piece);
+}
+
+/** Both have ended, well or not, before the failure of either goes on. */
+async function bothEnded<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([a, b]);
+  return Promise.all([a, b]);
+}
