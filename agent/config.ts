@@ -2,10 +2,10 @@
  * The agent's configuration file.
  *
  *   hostId: alpha
- *   serverId: server-alpha
+ *   serverId: alpha                          # the same: an agent speaks for its own server
  *   stateFolder: /var/lib/lifeboat/agent
  *   ramFolder: /dev/shm/lifeboat
- *   secretsFolder: /etc/lifeboat/secrets     # holds agent-alpha, mode 0600
+ *   secretsFolder: /etc/lifeboat/secrets     # holds agent.alpha.secret, mode 0600
  *   management: ws://127.0.0.1:7410
  *   coordinator: ws://127.0.0.1:7411
  *   data: { host: 127.0.0.1, port: 7412 }

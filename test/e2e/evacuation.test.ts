@@ -1,6 +1,6 @@
 // limit: 240 s
 // Real guests round the three hosts: alpha -> bravo -> charlie -> alpha, by an operator's word.
-import * as uvu from "uvu";
+import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { counterGuest, linuxGuest } from "../../cli/demo/guests.ts";
 import type { VmId } from "../../protocol/ids.ts";
@@ -8,7 +8,7 @@ import { ASSETS, evacuate, makeFleet, runGuest, status, until, vmOf } from "./si
 
 const LINUX = "11111111-1111-4111-8111-111111111111" as VmId;
 const COUNTER = "22222222-2222-4222-8222-222222222222" as VmId;
-const evacuation = uvu.suite("evacuation");
+const evacuation = suite("evacuation");
 
 evacuation("two guests go round three hosts and lose nothing", async () => {
   const fleet = makeFleet();
