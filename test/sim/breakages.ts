@@ -51,10 +51,9 @@ export const BREAKAGES: readonly Breakage[] = [
     rule: "ACTIVE only on the conditional grant together with RELEASED",
     agentStep: (step) => (state, event) => {
       const [next, effects] = step(state, event);
-      const stance = event.type === "epoch-loaded" && next.vms[event.vmId]?.stance;
-      if (!stance || stance.phase !== "incoming" || event.type !== "epoch-loaded") {
-        return [next, effects];
-      }
+      if (event.type !== "epoch-loaded") return [next, effects];
+      const stance = next.vms[event.vmId]?.stance;
+      if (stance?.phase !== "incoming") return [next, effects];
       const { vmId, stream, epoch } = event;
       const { term: toTerm } = stance;
       const released = { type: "released", vmId, term: toTerm - 1, toTerm, stream, epoch } as const;

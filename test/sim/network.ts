@@ -85,6 +85,8 @@ export class Link {
   private readonly ports: readonly [Port, Port];
   private readonly up: [boolean, boolean] = [false, false];
   private readonly lastDueMs: [number, number] = [0, 0];
+  /** The newest command, and what of it a next life of the client will still be sent. */
+  private commanded: Message | undefined;
   private belated: readonly Message[] = [];
   private session = 0;
   private doomed = false;
@@ -109,7 +111,10 @@ export class Link {
     if (!this.up[from]) return;
     const { network } = this;
     const { chance, faults, world } = network;
-    if (from === 1 && chance.hit(faults.late)) this.echo(message);
+    if (from === 1) {
+      this.commanded = message;
+      if (chance.hit(faults.late)) this.echo(message);
+    }
     if (this.blocked(from) || chance.hit(faults.loss)) {
       this.doom();
       return;
@@ -137,10 +142,6 @@ export class Link {
   private echo(message: Message): void {
     const { world, chance } = this.network;
     const [client] = this.ports;
-    if (chance.hit(0.5)) {
-      this.belated = [message];
-      return;
-    }
     world.after(20_000 * chance.fraction() ** 2, () => {
       if (client.ready()) client.take(message);
     });
@@ -165,6 +166,9 @@ export class Link {
     for (const end of [0, 1] as const) {
       if (this.ports[end].place !== place) continue;
       this.up[end] = false;
+      const { chance, faults } = this.network;
+      const late = end === 0 && this.commanded !== undefined && chance.hit(faults.late);
+      if (late) this.belated = [this.commanded!];
       this.doom();
       this.retry();
     }
