@@ -9,7 +9,6 @@ export type ErrorCode =
   | "MESSAGE_INVALID"
   | "MESSAGE_TOO_LARGE"
   | "FRAME_CORRUPT"
-  | "FRAME_REFUSED"
   | "CONFIG_INVALID"
   | "DEFINITION_INVALID"
   | "SMART_INVALID"
@@ -48,7 +47,6 @@ export type ErrorCode =
   // Decisions.
   | "STATE_CONFLICT"
   | "HOST_UNKNOWN"
-  | "NO_TARGET"
   | "PAUSE_TOO_LONG"
   | "STREAM_FAILED"
   | "CANCELLED"
