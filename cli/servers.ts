@@ -91,7 +91,7 @@ async function agent(world: World, options: ServerOptions): Promise<void> {
   if (options.config === undefined) {
     throw new SystemError("USAGE", "lifeboat agent needs --config FILE");
   }
-  await foreground(world, MAIN.agent, ["--config", options.config]);
+  await foreground(world, MAIN.agent, ["--config", options.config, "--with-parent"]);
 }
 
 /** Runs a program as if it were this one: signals reach it, and its status is this one's. */

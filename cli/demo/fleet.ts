@@ -36,6 +36,7 @@ export interface FleetOptions {
 /** Programs are named `management`, `coordinator`, `agent-HOST`, `firmware-SERVER`. */
 export class Fleet {
   readonly folder: string;
+  readonly ramFolder: string;
   private readonly options: FleetOptions;
   private readonly programs = new Map<string, Program>();
   /** Ports are kept over restarts: agents know where to go. */
@@ -46,6 +47,7 @@ export class Fleet {
   constructor(options: FleetOptions) {
     this.options = options;
     this.folder = options.folder;
+    this.ramFolder = options.ramFolder;
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
     mkdirSync(options.ramFolder, { recursive: true, mode: 0o700 });
     const principals: Principal[] = ["management", "coordinator", "operator"];
@@ -96,7 +98,7 @@ export class Fleet {
       ...(this.options.agentLines?.(host) ?? []),
     ];
     writeFileSync(file, `${lines.join("\n")}\n`);
-    await this.run(`agent-${host}`, "agent/main.ts", ["--config", file], env);
+    await this.run(`agent-${host}`, "agent/main.ts", ["--config", file, "--with-parent"], env);
   }
 
   /** Runs one program; resolves when it says that it is ready. */
