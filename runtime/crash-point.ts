@@ -25,6 +25,7 @@ export const CRASH_POINTS = [
   "agent-target-applied",
   "agent-target-loaded",
   "agent-target-acked",
+  "agent-target-last-acked",
   "agent-active-journal",
   "agent-active-continued",
   "agent-verified",

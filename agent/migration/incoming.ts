@@ -13,6 +13,7 @@ import {
   stopReceiving,
 } from "../../epochs/receiver.ts";
 import type { Prepare } from "../../protocol/authority.ts";
+import type { EpochBegin } from "../../protocol/epoch.ts";
 import { reasonOf, SystemError } from "../../protocol/error.ts";
 import { encodeFrame, type FrameKind, parseFrame } from "../../protocol/frame.ts";
 import type { StreamId } from "../../protocol/ids.ts";
@@ -61,6 +62,7 @@ export class IncomingStream implements DataReceiver {
   private owedCredit = 0;
   private applyMs = 0;
   private root = "";
+  private wholeKind: EpochBegin["kind"] | undefined;
   private releasedAtMs: number | undefined;
 
   /** @throws SystemError FILE_FAILED, NO_SPACE; the disks are then still the caller's */
@@ -111,7 +113,8 @@ export class IncomingStream implements DataReceiver {
   /** Epoch `epoch` is applied whole: the source hears it. */
   sendAck(epoch: number): void {
     this.send("ack", epoch, { root: this.root, applyMs: this.applyMs });
-    crashPoint("agent-target-acked", this.ports.guest.identity.pid);
+    const point = this.wholeKind === "last" ? "agent-target-last-acked" : "agent-target-acked";
+    crashPoint(point, this.ports.guest.identity.pid);
   }
 
   /** The guest runs here. RELEASED may have come by the coordinator: then its time is not known. */
@@ -218,6 +221,7 @@ export class IncomingStream implements DataReceiver {
     if (effect.kind !== "last") for (const disk of disks) await disk.flush();
     this.applyMs = clock.nowMs() - startedMs;
     this.root = effect.root;
+    this.wholeKind = effect.kind;
     crashPoint("agent-target-applied", guest.identity.pid);
     const { vmId, stream } = this.prepare;
     const { epoch, kind } = effect;
