@@ -111,6 +111,11 @@ async function countsOn(fleet: Fleet, host: string, clock: Clock): Promise<void>
   );
 }
 
+/** The event loop's other work in the pause, such as taking in the device state. */
+function betweenParts({ lastPauseMs = Number.NaN, pauseParts }: MigrationProgress): number {
+  return PARTS.reduce((rest, part) => rest - (pauseParts?.[part] ?? Number.NaN), lastPauseMs);
+}
+
 function outcomeOf(
   evacuations: readonly Evacuated[],
   errors: GuestErrors,

@@ -34,7 +34,7 @@ const AT_SOURCE: readonly CrashPoint[] = [
 ];
 const AT_TARGET: readonly CrashPoint[] = [
   "agent-target-loaded",
-  "agent-target-acked",
+  "agent-target-last-acked",
   "agent-active-journal",
 ];
 
