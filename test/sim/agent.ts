@@ -15,8 +15,6 @@ import type { StreamId, VmId } from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/message.ts";
 import { Machine } from "../../runtime/core-runner.ts";
 import type { Chance } from "./chance.ts";
-import type { Cluster } from "./cluster.ts";
-import type { DataLink } from "./data-link.ts";
 import { endGuest, goOn, startGuest, verifyGuest } from "./guest-commands.ts";
 import type { Guest, SimulatedHost } from "./host.ts";
 import { Lifetime } from "./lifetime.ts";
@@ -24,22 +22,23 @@ import { CAPABILITIES, capacityOf, DEFINITIONS, describe } from "./model.ts";
 import type { Link, Port } from "./network.ts";
 import { Receiver } from "./receiver.ts";
 import { Sender } from "./sender.ts";
+import type { Receiving, Sending, Surroundings, Wire } from "./surroundings.ts";
 
 const PAUSED_BY_AGENT_MS = 1_000;
 
 export class SimulatedAgent {
-  readonly cluster: Cluster;
+  readonly cluster: Surroundings;
   readonly host: SimulatedHost;
   readonly chance: Chance;
-  readonly receivers = new Map<VmId, Receiver>();
-  readonly senders = new Map<VmId, Sender>();
-  readonly dataLinks = new Set<DataLink>();
+  readonly receivers = new Map<VmId, Receiving>();
+  readonly senders = new Map<VmId, Sending>();
+  readonly dataLinks = new Set<Wire>();
   readonly lifetime: Lifetime;
   machine: Machine<State, Event, Effect> | undefined;
   link: Link | undefined;
   private reports: VmReport[] | undefined;
 
-  constructor(cluster: Cluster, host: SimulatedHost, chance: Chance) {
+  constructor(cluster: Surroundings, host: SimulatedHost, chance: Chance) {
     this.cluster = cluster;
     this.host = host;
     this.chance = chance;
@@ -77,7 +76,7 @@ export class SimulatedAgent {
       step,
       (effect) => this.perform(effect),
       (before, event, after, effects) => {
-        this.host.oracle.stepped(this.host, before, event, after, effects);
+        this.cluster.oracle.stepped(this.host, before, event, after, effects);
       },
     );
     for (const guest of this.host.guests.values()) this.watch(guest);
@@ -88,7 +87,7 @@ export class SimulatedAgent {
     );
     this.dispatch({ type: "recovered", found: this.host.found() });
     this.after(PAUSED_BY_AGENT_MS + 2 * this.cluster.faults.guestMs, () => {
-      if (this.machine !== undefined) this.host.oracle.leftPaused(standing, this.machine.state);
+      if (this.machine !== undefined) this.cluster.oracle.leftPaused(standing, this.machine.state);
     });
   }
 
@@ -106,7 +105,7 @@ export class SimulatedAgent {
       guest.settle();
     }
     this.host.journal.crash();
-    this.host.oracle.lost(`the agent of ${this.host.hostId} died`);
+    this.cluster.oracle.lost(`the agent of ${this.host.hostId} died`);
     this.cluster.network.gone(this.host.hostId);
     this.cluster.world.note(this.host.hostId, () => "agent dies");
     this.cluster.died(this);
@@ -151,7 +150,7 @@ export class SimulatedAgent {
     this.send({ type: "migration-progress", vmId, sagaId, round, stage: "round", ...bytes });
   }
 
-  linkLost(link: DataLink): void {
+  linkLost(link: Wire): void {
     for (const sender of this.senders.values()) {
       if (sender.link === link) sender.fail("The data link was lost");
     }
@@ -234,7 +233,7 @@ export class SimulatedAgent {
         for (const { path } of Object.values(effect.chains ?? {}).flat()) {
           if (!path.endsWith("/origin")) this.host.layers.delete(path);
         }
-        this.host.oracle.lost(`${this.host.hostId} swept ${effect.vmId}`);
+        this.cluster.oracle.lost(`${this.host.hostId} swept ${effect.vmId}`);
         break;
       default:
         this.performMove(effect);

@@ -1,8 +1,8 @@
 /** What the oracle keeps of one VM. */
 import type { ReleaseReason } from "../../protocol/authority.ts";
 import type { HostId, StreamId } from "../../protocol/ids.ts";
+import type { Frame } from "./frame.ts";
 import type { Guest } from "./host.ts";
-import type { Frame } from "./receiver.ts";
 
 export interface Released {
   readonly host: HostId;

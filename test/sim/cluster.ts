@@ -18,6 +18,7 @@ import { DEFINITIONS, vmIdOf } from "./model.ts";
 import { Network } from "./network.ts";
 import { Oracle } from "./oracle.ts";
 import { Reporter } from "./reporter.ts";
+import type { Program, Surroundings } from "./surroundings.ts";
 import { SkewedClock, World } from "./world.ts";
 
 export interface Site {
@@ -33,7 +34,7 @@ export interface Site {
   readonly breakage?: Breakage | undefined;
 }
 
-export class Cluster {
+export class Cluster implements Surroundings {
   readonly world: World;
   readonly oracle: Oracle;
   readonly network: Network;
@@ -51,9 +52,7 @@ export class Cluster {
   /** Called with everything the coordinator sends to agents. */
   onSent: ((hostId: HostId, message: Message) => void) | undefined;
   /** Called when a program has died. */
-  onDied:
-    | ((program: SimulatedAgent | SimulatedCoordinator | SimulatedManagement) => void)
-    | undefined;
+  onDied: ((program: Program) => void) | undefined;
   private readonly strikes: Chance;
 
   constructor(site: Site) {
@@ -104,7 +103,7 @@ export class Cluster {
     this.onSent?.(hostId, message);
   }
 
-  died(program: SimulatedAgent | SimulatedCoordinator | SimulatedManagement): void {
+  died(program: Program): void {
     this.onDied?.(program);
   }
 

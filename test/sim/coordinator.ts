@@ -13,11 +13,11 @@ import type { HostId, StreamId } from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/message.ts";
 import { Machine } from "../../runtime/core-runner.ts";
 import type { Chance } from "./chance.ts";
-import type { Cluster } from "./cluster.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { Lifetime } from "./lifetime.ts";
 import { describe, vmName } from "./model.ts";
 import type { Link, Port } from "./network.ts";
+import type { Surroundings } from "./surroundings.ts";
 import type { SkewedClock } from "./world.ts";
 
 const TICK_MS = 500;
@@ -32,7 +32,7 @@ export class SimulatedCoordinator {
   readonly links = new Map<HostId, Link>();
   management: Link | undefined;
   machine: Machine<State, Event, Effect> | undefined;
-  private readonly cluster: Cluster;
+  private readonly cluster: Surroundings;
   private readonly config: Config;
   private readonly chance: Chance;
   private readonly clock: SkewedClock;
@@ -43,7 +43,7 @@ export class SimulatedCoordinator {
     sagas: new Map<string, SagaRecord>(),
   };
 
-  constructor(cluster: Cluster, config: Config, chance: Chance, clock: SkewedClock) {
+  constructor(cluster: Surroundings, config: Config, chance: Chance, clock: SkewedClock) {
     this.cluster = cluster;
     this.config = config;
     this.chance = chance;

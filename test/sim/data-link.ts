@@ -2,19 +2,19 @@
  * The data link of one stream between two agents: in order, without loss, until it is cut. What
  * was on its way then may still arrive.
  */
-import type { SimulatedAgent } from "./agent.ts";
 import type { Network } from "./network.ts";
+import type { Agent } from "./surroundings.ts";
 
 export class DataLink {
-  readonly source: SimulatedAgent;
-  readonly target: SimulatedAgent;
+  readonly source: Agent;
+  readonly target: Agent;
   open = true;
   private arrivesUntilMs = Number.POSITIVE_INFINITY;
   private readonly network: Network;
   private readonly unwatch: () => void;
   private readonly lastDueMs = { source: 0, target: 0 };
 
-  constructor(source: SimulatedAgent, target: SimulatedAgent) {
+  constructor(source: Agent, target: Agent) {
     this.source = source;
     this.target = target;
     this.network = source.cluster.network;

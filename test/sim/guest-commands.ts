@@ -5,14 +5,14 @@
 import { mayRun } from "../../agent/authority/authority.ts";
 import type { Effect } from "../../agent/authority/state.ts";
 import type { VmId } from "../../protocol/ids.ts";
-import type { SimulatedAgent } from "./agent.ts";
 import { Guest } from "./host.ts";
 import { diskLayer } from "./model.ts";
+import type { Agent } from "./surroundings.ts";
 
 type StartGuest = Extract<Effect, { type: "start-guest" }>;
 
 /** From the highest recorded layer that exists; at first from one of our own above the origin. */
-export function startGuest(agent: SimulatedAgent, { vmId, chains }: StartGuest): void {
+export function startGuest(agent: Agent, { vmId, chains }: StartGuest): void {
   const { host } = agent;
   const chain = chains?.["disk0"] ?? [diskLayer(0, `${vmId}/origin`), diskLayer(1, `${vmId}/1`)];
   if (chains === undefined) {
@@ -30,30 +30,30 @@ export function startGuest(agent: SimulatedAgent, { vmId, chains }: StartGuest):
   });
 }
 
-function spawn(agent: SimulatedAgent, vmId: VmId, top: string): void {
+function spawn(agent: Agent, vmId: VmId, top: string): void {
   const { life } = agent;
   const guest = new Guest(agent.host, vmId, "starting", top);
   agent.adopt(guest);
   guest.command(agent.tookMs(), () => {
     guest.memory = guest.disk;
     guest.state = "paused";
-    agent.host.oracle.booted(guest);
+    agent.cluster.oracle.booted(guest);
     if (agent.life === life) goOn(agent, vmId);
   });
 }
 
 /** Ended or given up while it was being started: then it is not. */
-function mayStart(agent: SimulatedAgent, vmId: VmId): boolean {
+function mayStart(agent: Agent, vmId: VmId): boolean {
   const vm = agent.machine?.state.vms[vmId];
   return vm?.stance.phase === "active" && vm.guest === "starting";
 }
 
-export function goOn(agent: SimulatedAgent, vmId: VmId): void {
+export function goOn(agent: Agent, vmId: VmId): void {
   continueGuest(agent, vmId, () => agent.dispatch({ type: "guest-running", vmId }));
 }
 
 /** Asked right before it is sent whether it still may; what was sent before a crash counts. */
-export function continueGuest(agent: SimulatedAgent, vmId: VmId, then: () => void): void {
+export function continueGuest(agent: Agent, vmId: VmId, then: () => void): void {
   const { life, machine, host } = agent;
   const guest = host.guests.get(vmId);
   if (guest === undefined || machine === undefined) return;
@@ -66,7 +66,7 @@ export function continueGuest(agent: SimulatedAgent, vmId: VmId, then: () => voi
   });
 }
 
-export function endGuest({ host }: SimulatedAgent, vmId: VmId): void {
+export function endGuest({ host }: Agent, vmId: VmId): void {
   const guest = host.guests.get(vmId);
   host.guests.delete(vmId);
   if (guest === undefined) return;
@@ -75,7 +75,7 @@ export function endGuest({ host }: SimulatedAgent, vmId: VmId): void {
   host.oracle.lost(`${host.hostId} ended ${vmId}`);
 }
 
-export function verifyGuest(agent: SimulatedAgent, vmId: VmId): void {
+export function verifyGuest(agent: Agent, vmId: VmId): void {
   const guest = agent.host.guests.get(vmId);
   agent.after(2 * agent.tookMs(), () => {
     if (guest?.state === "running" && agent.host.guests.get(vmId) === guest) {

@@ -8,7 +8,6 @@ import type { DurableVm, Found, Record } from "../../agent/authority/state.ts";
 import type { BootId, HostId, ServerId, VmId } from "../../protocol/ids.ts";
 import type { Chance } from "./chance.ts";
 import { SimulatedDisk } from "./disk.ts";
-import type { Oracle } from "./oracle.ts";
 import type { World } from "./world.ts";
 
 interface Layer {
@@ -17,11 +16,20 @@ interface Layer {
   readonly parent: string | undefined;
 }
 
+/** Who is told of everything that happens to guests and records. */
+export interface Witness {
+  durable(host: SimulatedHost, record: Record): void;
+  lost(why: string): void;
+  wrote(vmId: VmId, stamp: number): void;
+  vcpusStarted(guest: Guest, late: boolean): void;
+  vcpusStopped(guest: Guest): void;
+}
+
 export class SimulatedHost {
   readonly hostId: HostId;
   readonly serverId: ServerId;
   readonly world: World;
-  readonly oracle: Oracle;
+  readonly oracle: Witness;
   readonly journal: SimulatedDisk<Record>;
   /** The newest durable record of each VM, as the oracle sees it. */
   readonly records = new Map<VmId, DurableVm>();
@@ -33,7 +41,7 @@ export class SimulatedHost {
   bootId: BootId;
   private boots = 1;
 
-  constructor(name: string, world: World, oracle: Oracle, chance: Chance) {
+  constructor(name: string, world: World, oracle: Witness, chance: Chance) {
     this.hostId = name as HostId;
     this.serverId = `server-${name}` as ServerId;
     this.world = world;

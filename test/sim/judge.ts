@@ -4,9 +4,14 @@ import type { VmId } from "../../protocol/ids.ts";
 import type { Books, Released } from "./books.ts";
 import type { SimulatedHost } from "./host.ts";
 import { vmName } from "./model.ts";
-import type { Oracle } from "./oracle.ts";
 
 type Act = Extract<Record, { type: "vm" }>["act"];
+
+/** Where a broken rule is told, and the hosts it is judged by. */
+export interface Court {
+  readonly hosts: readonly SimulatedHost[];
+  fail(rule: string, text: string): void;
+}
 
 /** One record, the one before it on this host, and what is known of the VM. */
 export interface Entry {
@@ -29,7 +34,7 @@ const MAY_FOLLOW: Partial<{ readonly [act in Act]: readonly DurableVm["stance"][
   VOID: ["active"],
 };
 
-export function judge(oracle: Oracle, entry: Entry): void {
+export function judge(oracle: Court, entry: Entry): void {
   const { host, act, vm, before, books } = entry;
   const name = vmName(vm.vmId);
   const phase = before?.stance.phase ?? "none";
@@ -72,7 +77,7 @@ export function judge(oracle: Oracle, entry: Entry): void {
   }
 }
 
-function takeTerm(oracle: Oracle, { host, vm, books }: Entry): void {
+function takeTerm(oracle: Court, { host, vm, books }: Entry): void {
   const term = termOf(vm);
   const name = vmName(vm.vmId);
   const other = books.active.get(term);
@@ -87,7 +92,7 @@ function takeTerm(oracle: Oracle, { host, vm, books }: Entry): void {
   books.activeMax = Math.max(books.activeMax, term);
 }
 
-function granted(oracle: Oracle, entry: Entry): void {
+function granted(oracle: Court, entry: Entry): void {
   const { host, vm, books } = entry;
   const term = termOf(vm);
   const name = vmName(vm.vmId);
@@ -105,14 +110,14 @@ function granted(oracle: Oracle, entry: Entry): void {
 }
 
 /** What was released is burnt, or was active, or the target has heard of more. */
-function settled(oracle: Oracle, given: Released, { vm, books }: Entry): boolean {
+function settled(oracle: Court, given: Released, { vm, books }: Entry): boolean {
   if (books.burnt.has(given.toTerm) || books.active.has(given.toTerm)) return true;
   const target = oracle.hosts.find((host) => host.hostId === given.target);
   const record = target?.records.get(vm.vmId);
   return record !== undefined && record.termSeen >= given.toTerm && termOf(record) === 0;
 }
 
-function activated(oracle: Oracle, entry: Entry): void {
+function activated(oracle: Court, entry: Entry): void {
   const { host, vm, before, books } = entry;
   const term = termOf(vm);
   const name = `${vmName(vm.vmId)} term ${term} on ${host.hostId}`;
@@ -134,7 +139,7 @@ function activated(oracle: Oracle, entry: Entry): void {
   else books.begins(term, whole.memory);
 }
 
-function released(oracle: Oracle, { host, vm, books }: Entry): void {
+function released(oracle: Court, { host, vm, books }: Entry): void {
   const { stance } = vm;
   if (stance.phase !== "released") return;
   const { term, toTerm, stream, target, reason, epoch } = stance;
@@ -156,7 +161,7 @@ function released(oracle: Oracle, { host, vm, books }: Entry): void {
 }
 
 /** What a source kept goes only once the guest was verified elsewhere, or has moved on. */
-function retired(oracle: Oracle, { host, vm, before, books }: Entry): void {
+function retired(oracle: Court, { host, vm, before, books }: Entry): void {
   const stance = before?.stance;
   if (stance?.phase !== "released") return;
   if (books.verified.has(stance.toTerm) || books.activeMax > stance.toTerm) return;

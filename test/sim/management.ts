@@ -14,11 +14,11 @@ import type { OperationId, Principal } from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/message.ts";
 import { Machine } from "../../runtime/core-runner.ts";
 import type { Chance } from "./chance.ts";
-import type { Cluster } from "./cluster.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { Lifetime } from "./lifetime.ts";
 import { describe } from "./model.ts";
 import type { Link, Port } from "./network.ts";
+import type { Surroundings } from "./surroundings.ts";
 import type { SkewedClock } from "./world.ts";
 
 const TICK_MS = 1_000;
@@ -31,7 +31,7 @@ export class SimulatedManagement {
   readonly lifetime: Lifetime;
   coordinator: Link | undefined;
   machine: Machine<State, Event, Effect> | undefined;
-  private readonly cluster: Cluster;
+  private readonly cluster: Surroundings;
   private readonly config: Config;
   private readonly chance: Chance;
   private readonly clock: SkewedClock;
@@ -40,7 +40,7 @@ export class SimulatedManagement {
   private readonly evacuations = new Map<string, EvacuationRecord>();
   private settings = FRESH;
 
-  constructor(cluster: Cluster, config: Config, chance: Chance, clock: SkewedClock) {
+  constructor(cluster: Surroundings, config: Config, chance: Chance, clock: SkewedClock) {
     this.cluster = cluster;
     this.config = config;
     this.chance = chance;

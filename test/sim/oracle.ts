@@ -9,10 +9,10 @@ import type { Prepare } from "../../protocol/authority.ts";
 import type { HostId, VmId } from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/message.ts";
 import { Books } from "./books.ts";
+import type { Frame } from "./frame.ts";
 import type { Guest, SimulatedHost } from "./host.ts";
 import { judge, newestOn, termOf } from "./judge.ts";
 import { vmName } from "./model.ts";
-import type { Frame } from "./receiver.ts";
 import type { World } from "./world.ts";
 
 export interface Violation {

@@ -3,37 +3,22 @@
  * one is loaded into the guest's process. A frame of another stream is dropped.
  */
 import type { Prepare } from "../../protocol/authority.ts";
-import type { StreamId, VmId } from "../../protocol/ids.ts";
-import type { SimulatedAgent } from "./agent.ts";
-import type { DataLink } from "./data-link.ts";
+import type { Frame } from "./frame.ts";
 import { Guest } from "./host.ts";
 import { diskLayer } from "./model.ts";
-
-/** One part of one epoch. The real header has the same fields. */
-export interface Frame {
-  readonly vmId: VmId;
-  readonly term: number;
-  readonly stream: StreamId;
-  readonly epoch: number;
-  readonly kind: "fuzzy" | "cut" | "last";
-  readonly part: number;
-  readonly parts: number;
-  /** Stamps of the guest's memory and disk at the cut; of no use while fuzzy. */
-  readonly memory: number;
-  readonly disk: number;
-}
+import type { Agent, Wire } from "./surroundings.ts";
 
 export class Receiver {
   readonly prepare: Prepare;
   readonly guest: Guest;
   /** The newest epoch that is whole here. */
   whole: Frame | undefined;
-  link: DataLink | undefined;
-  private readonly agent: SimulatedAgent;
+  link: Wire | undefined;
+  private readonly agent: Agent;
   private loading = false;
   private taken = 0;
 
-  constructor(agent: SimulatedAgent, prepare: Prepare) {
+  constructor(agent: Agent, prepare: Prepare) {
     this.agent = agent;
     this.prepare = prepare;
     const top = `${prepare.vmId}/${prepare.term}`;
@@ -69,7 +54,7 @@ export class Receiver {
     this.taken = frame.part === 0 ? 1 : this.taken + 1;
     if (this.taken !== frame.part + 1 || frame.part + 1 < frame.parts) return;
     this.whole = frame;
-    agent.host.oracle.applied(agent.host, prepare, frame);
+    agent.cluster.oracle.applied(agent.host, prepare, frame);
     const { vmId, stream } = prepare;
     const { epoch, kind } = frame;
     agent.dispatch({ type: "epoch-complete", vmId, stream, epoch, kind });
@@ -90,7 +75,7 @@ export class Receiver {
       guest.memory = whole.memory;
       agent.host.write(guest.top, whole.disk);
       guest.state = "paused";
-      agent.host.oracle.loaded(prepare, whole);
+      agent.cluster.oracle.loaded(prepare, whole);
       agent.reached("loaded");
       agent.dispatch({ type: "epoch-loaded", vmId, stream, epoch });
     });

@@ -4,8 +4,8 @@
  */
 import type { Deliver, Message } from "../../protocol/message.ts";
 import type { Prediction } from "../../protocol/prediction.ts";
-import type { Cluster } from "./cluster.ts";
 import type { Link, Port } from "./network.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 export class Reporter {
   readonly port: Port;
@@ -15,7 +15,7 @@ export class Reporter {
   private waiting: Deliver[] = [];
   private sequence = 0;
 
-  constructor(cluster: Cluster, place: string, ready: () => boolean) {
+  constructor(cluster: Surroundings, place: string, ready: () => boolean) {
     this.spool = cluster.chance.split(`spool ${place}`).hex(16);
     this.answer = (message) => this.link?.send(1, message);
     this.port = {

@@ -319,7 +319,8 @@ class Run {
       if (moving || this.isDead(vm.hostId)) continue;
       const { running } = this.cluster.oracle.booksOf(vm.vmId);
       if ((vm.desired === "running") === (running?.host.hostId === vm.hostId)) continue;
-      return `${vmName(vm.vmId)} should be ${vm.desired} on ${vm.hostId}: ${vm.held ?? "no reason"}`;
+      const name = vmName(vm.vmId);
+      return `${name} should be ${vm.desired} on ${vm.hostId}: ${vm.held ?? "no reason"}`;
     }
     const { evacuations } = management.machine.state;
     for (const { moves, evacuationId } of Object.values(evacuations)) {

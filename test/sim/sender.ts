@@ -3,25 +3,25 @@
  * guest stays stopped until the target has acknowledged it or the stream has ended.
  */
 import type { MigrateOut } from "../../protocol/authority.ts";
-import type { SimulatedAgent } from "./agent.ts";
 import { DataLink } from "./data-link.ts";
+import type { Frame } from "./frame.ts";
 import { continueGuest } from "./guest-commands.ts";
 import type { Guest } from "./host.ts";
 import { diskLayer } from "./model.ts";
-import type { Frame } from "./receiver.ts";
+import type { Agent } from "./surroundings.ts";
 
 type Kind = Frame["kind"];
 
 export class Sender {
   readonly order: MigrateOut;
   link: DataLink | undefined;
-  private readonly agent: SimulatedAgent;
+  private readonly agent: Agent;
   private readonly guest: Guest;
   private readonly rounds: Kind[];
   private epoch = -1;
   private kind: Kind = "fuzzy";
 
-  constructor(agent: SimulatedAgent, order: MigrateOut, guest: Guest) {
+  constructor(agent: Agent, order: MigrateOut, guest: Guest) {
     this.agent = agent;
     this.order = order;
     this.guest = guest;
@@ -148,7 +148,7 @@ export class Sender {
 }
 
 /** Epoch 0 is read while the guest runs; so may be another, which spoils the cuts before it. */
-function planRounds(agent: SimulatedAgent): Kind[] {
+function planRounds(agent: Agent): Kind[] {
   const { chance, cluster } = agent;
   if (!cluster.random) return ["fuzzy", "cut", "cut", "last"];
   const rounds: Kind[] = ["fuzzy"];
