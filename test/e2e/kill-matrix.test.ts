@@ -280,10 +280,8 @@ async function runs(fleet: Fleet, host: string): Promise<void> {
 }
 
 async function startEvacuation(fleet: Fleet, from: string): Promise<void> {
+  await uncordon(fleet);
   const client = await fleet.operator();
-  for (const hostId of ["alpha", "bravo"] as HostId[]) {
-    await client.ask({ method: "cordon", hostId, cordoned: false });
-  }
   const ask = {
     method: "evacuate",
     hostId: from as HostId,
@@ -294,9 +292,18 @@ async function startEvacuation(fleet: Fleet, from: string): Promise<void> {
   await client.ask(ask).catch(() => {});
 }
 
+/** An evacuated host is cordoned; here the guest goes to and fro. */
+async function uncordon(fleet: Fleet): Promise<void> {
+  const client = await fleet.operator();
+  for (const hostId of ["alpha", "bravo"] as HostId[]) {
+    await client.ask({ method: "cordon", hostId, cordoned: false });
+  }
+}
+
 /** The NIC firmware of a server predicts its failure, and says so until it is acknowledged. */
 async function predict(fleet: Fleet, from: string): Promise<void> {
   const client = await fleet.operator();
+  await uncordon(fleet);
   await client.ask({ method: "mode", mode: "act" });
   const who = `nic:${from}` as const;
   const uplink = openUplink({
