@@ -1,5 +1,5 @@
 // What the pages of docs/ say by number or by name is what the code says.
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BREAKAGES } from "../../sim/breakages.ts";
@@ -58,6 +58,16 @@ authority("names only what is in the files that it names", () => {
     for (const [, name = ""] of names.matchAll(/`(\w+)`/g)) {
       assert.match(source, new RegExp(`\\b${name}\\(`), `${name} in ${path}`);
     }
+  }
+});
+
+authority("names only scenarios that there are", () => {
+  const lists = [
+    ...read("docs/authority.md").matchAll(/scenario: ((?:[a-z]+(?:-[a-z]+)+(?:, )?)+)/g),
+  ];
+  assert.ok(lists.length > 5, `${lists.length} were understood`);
+  for (const name of lists.flatMap(([, list = ""]) => list.split(", "))) {
+    assert.ok(existsSync(new URL(`test/scenarios/${name}.txt`, ROOT)), name);
   }
 });
 
