@@ -9,7 +9,7 @@ import { SystemError } from "../../protocol/error.ts";
 import type { Event } from "../../protocol/operator.ts";
 import type { Client } from "../client.ts";
 import { progressLines } from "../progress.ts";
-import { faultText, openingText, storyLine } from "./narration.ts";
+import { faultText, openingText, storyText } from "./narration.ts";
 import { type Cause, type DemoReport, predictionOf, reportOf, type Seen } from "./report.ts";
 import { breakDevice, FAILING, HOSTS, makeGuests, startSite, TIME_SCALE } from "./site.ts";
 import { type Stage, until, within } from "./stage.ts";
@@ -73,8 +73,8 @@ async function openScene(stage: Stage): Promise<Scene> {
   const names = new Map<string, string>(guests.map(({ id, name }) => [id, name]));
   const take = (event: Event): void => {
     events.push(event);
-    const line = storyLine(event, names);
-    if (line !== undefined) say(line);
+    const text = storyText(event, names);
+    if (text !== undefined) say(text);
   };
   // A stream that ends is noticed by the questions that follow.
   client.follow(0, take).catch(() => undefined);

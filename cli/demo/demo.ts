@@ -4,6 +4,8 @@
  */
 import { join } from "node:path";
 import { type Command, Option } from "commander";
+import { SystemError } from "../../protocol/error.ts";
+import type { Program } from "../../runtime/program.ts";
 import { EXIT } from "../exit.ts";
 import { type GlobalOptions, optionsOf, paint, show } from "../output.ts";
 import type { EndSignal, World } from "../world.ts";
@@ -14,6 +16,7 @@ import { type Cause, cause, type DemoReport } from "./report.ts";
 import { makeSite } from "./site.ts";
 
 const COMMAND = join(import.meta.dirname, "..", "..", "bin", "lifeboat.mjs");
+const SWEEP = join(import.meta.dirname, "sweep", "main.ts");
 
 interface DemoOptions extends GlobalOptions {
   readonly cause: Cause;
@@ -53,6 +56,9 @@ export function addDemoCommand(program: Command, world: World): void {
 
 /** @throws SystemError when the demo could not be shown to its end */
 async function runDemo(world: World, options: DemoOptions): Promise<void> {
+  if (options.agentDead && options.cause === "disk") {
+    throw new SystemError("USAGE", "A dead agent predicts no disk: --agent-dead needs --cause nic");
+  }
   const ending = new AbortController();
   let signalled: EndSignal | undefined;
   let interrupt = (): void => {};
@@ -66,6 +72,7 @@ async function runDemo(world: World, options: DemoOptions): Promise<void> {
   });
   const say = speaker(world);
   const fleet = makeSite(world);
+  const sweeper = startSweeper(world, fleet, options);
   try {
     const course = play({ world, fleet, say, ending: ending.signal }, courseOf(options));
     // Once interrupted, nobody waits for its end.
@@ -80,8 +87,16 @@ async function runDemo(world: World, options: DemoOptions): Promise<void> {
     say("Ending everything that was started.");
     await fleet.close({ keepFolder: options.keep === true });
     if (options.keep) say(`State and logs are kept in ${fleet.folder}`);
+    sweeper.signal("SIGTERM");
+    await sweeper.exited;
     takeBack();
   }
+}
+
+/** Cleans up after this process if it cannot. */
+function startSweeper(world: World, fleet: Fleet, { keep }: DemoOptions): Program {
+  const args = [...(keep ? ["--keep"] : []), fleet.folder, fleet.ramFolder];
+  return world.startProgram(SWEEP, args, { onLine: () => undefined });
 }
 
 function courseOf({ cause: failing, agentDead = false }: DemoOptions) {

@@ -5,7 +5,7 @@
 import type { Event } from "../../protocol/operator.ts";
 import { printable } from "../../runtime/log.ts";
 import { bytesText, renderSection, renderTable } from "../table.ts";
-import type { Cause, DemoReport, VmOutcome } from "./report.ts";
+import { type Cause, type DemoReport, predictionOf, type VmOutcome } from "./report.ts";
 
 /** Messages of the time line that carry the story; the rest is in `lifeboat events`. */
 const TOLD: readonly string[] = [
@@ -20,36 +20,46 @@ const TOLD: readonly string[] = [
   "migration-result",
   "evacuation-result",
 ];
+/** Reports of an agent that a guest is no longer, or now, its own. */
+const CHANGES = /^(released|active) at term/;
 
-/** An event as a line of the story, with the guest by its name; undefined for what is left out. */
-export function storyLine(event: Event, names: ReadonlyMap<string, string>): string | undefined {
-  const { message, from, to, subject, text } = event;
-  if (!TOLD.includes(message)) return undefined;
+/** An event as a part of the story, with guests by their names; undefined for what is left out. */
+export function storyText(event: Event, names: ReadonlyMap<string, string>): string | undefined {
+  const { message, from, to, subject, text = "" } = event;
+  const changes = message === "vm-report" && CHANGES.test(text);
+  if (!TOLD.includes(message) && !changes) return undefined;
   const way = from === to ? from : `${from} -> ${to}`;
-  const about = subject === undefined ? [] : [names.get(subject) ?? subject];
-  const said = [...about, ...(text === undefined ? [] : [text])].join(": ");
-  return printable(`${way.padEnd(28)} ${message.padEnd(17)} ${said}`);
+  const about = subject === undefined ? "" : (names.get(subject) ?? subject);
+  const said = message === "prediction" ? predictionLines(event) : text;
+  const what = [about, said].filter((part) => part !== "").join(": ");
+  return `${way.padEnd(28)} ${message.padEnd(17)} ${what}`.split("\n").map(printable).join("\n");
+}
+
+/** Its device, and under it a line for each signal. */
+function predictionLines(event: Event): string {
+  const { component, device, probability, evidence } = predictionOf(event);
+  const head = `${component} ${device} will fail, probability ${probability.toFixed(2)}`;
+  return [head, ...evidence.map(({ text }) => `${" ".repeat(47)}${text}`)].join("\n");
 }
 
 /** What will be simulated and what is real, before anything happens. */
 export function openingText(cause: Cause, agentDead: boolean): string {
   const device = cause === "disk" ? "a disk" : "the network adapter";
-  const part = `alpha's hardware is simulated, and ${device} of it will fail on command`;
   const limit = agentDead ? "\nAlpha's agent will be dead: this shows what cannot be done." : "";
-  return `Real: every program, every link, QEMU and its guests. Simulated: ${part}.${limit}`;
+  return `Real: every program and link, QEMU and its guests. Simulated: the hardware of server alpha,
+of which ${device} will fail on command.${limit}`;
 }
 
 /** What is about to break, and who is expected to see it first. */
 export function faultText(cause: Cause, timeScale: number): string {
   const pace = `(simulated; its time runs ${timeScale} times faster)`;
   if (cause === "disk") {
-    return `A disk of alpha begins to die ${pace}. Its agent asks smartctl every two seconds.`;
+    return `A disk of alpha begins to die ${pace}.
+Its agent asks smartctl every two seconds.`;
   }
-  return (
-    `Alpha's network adapter begins to corrupt frames ${pace}. Its firmware reads its own ` +
-    "registers in that time. Alpha's agent reads the same counters by the clock, and would need " +
-    "a full minute."
-  );
+  return `Alpha's network adapter begins to corrupt frames ${pace}.
+Its firmware reads its own registers, in that time. Alpha's agent reads the same counters by the
+clock, and would need a full minute.`;
 }
 
 /** The demo's report for people. */

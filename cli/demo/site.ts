@@ -4,7 +4,7 @@
  */
 import { mkdtempSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type ServerFolders, serverFolders, smartctlOf } from "../../firmware-sim/config.ts";
 import {
   type ControlRequest,
@@ -30,6 +30,8 @@ const RAM_PARENT = "/dev/shm";
 /** Both guests at their source and their target, and what agents leave free for others. */
 const RAM_BYTES_MIN = 512 * 1024 ** 2;
 const ANSWER_MS = 5_000;
+/** The sockets of guests are below it, and the kernel allows 107 bytes for a socket's path. */
+const PARENT_LENGTH_MAX = 30;
 /** Alpha's devices age this much faster than the clock: a disk dies in seconds, not in weeks. */
 export const TIME_SCALE = 10;
 /** A busy machine without KVM pauses guests longer than one with it; a real site allows less. */
@@ -39,12 +41,13 @@ const DISKS_MS = 2_000;
 /** An empty site in new folders. @throws SystemError NO_SPACE */
 export function makeSite(world: World): Fleet {
   requireRam();
-  const folder = mkdtempSync(join(tmpdir(), "lifeboat-demo-"));
+  const parent = tmpdir().length > PARENT_LENGTH_MAX ? "/tmp" : tmpdir();
+  const folder = mkdtempSync(join(parent, "lifeboat-demo-"));
   const folders = serverFolders(join(folder, "site"), serverId.parse(FAILING));
   return new Fleet({
     world,
     folder,
-    ramFolder: mkdtempSync(join(RAM_PARENT, "lifeboat-demo-")),
+    ramFolder: join(RAM_PARENT, basename(folder)),
     hosts: HOSTS,
     policy: { pauseMsMax: PAUSE_MS_MAX },
     agentLines: (host) => (host === FAILING ? sensorLines(folders) : []),
