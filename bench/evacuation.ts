@@ -143,6 +143,7 @@ function outcomeOf(
         samples(({ pauseParts }) => pauseParts?.[part]),
       ),
     ),
+    sampledRow("last pause: between these", "ms", samples(betweenParts)),
     sampledRow(
       "evacuation in total",
       "ms",
