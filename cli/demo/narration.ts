@@ -23,7 +23,7 @@ const TOLD: readonly string[] = [
 /** Reports of an agent that a guest is no longer, or now, its own. */
 const CHANGES = /^(released|active) at term/;
 
-/** An event as a part of the story, with guests by their names; undefined for what is left out. */
+/** An event as a part of the story, guests by their names; undefined for what is left out. */
 export function storyText(event: Event, names: ReadonlyMap<string, string>): string | undefined {
   const { message, from, to, subject, text = "" } = event;
   const changes = message === "vm-report" && CHANGES.test(text);
