@@ -12,6 +12,7 @@ import {
   type Evacuation,
   type Move,
   putEvacuation,
+  recordOf,
   type State,
   type Step,
   save,
@@ -328,7 +329,7 @@ function finish(
     },
   ];
   if (done.askedBy !== undefined) {
-    effects.push({ type: "answer", operationId: done.askedBy, result: done });
+    effects.push({ type: "answer", operationId: done.askedBy, result: recordOf(done) });
   }
   return [putEvacuation(state, done), effects];
 }

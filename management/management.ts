@@ -21,6 +21,7 @@ import {
   keyOf,
   type PredictionRecord,
   putEvacuation,
+  recordOf,
   type Settings,
   type State,
   type Step,
@@ -266,7 +267,7 @@ function evacuate(
   };
   const next = putEvacuation(state, evacuation);
   const effects: Effect[] = [save(evacuation)];
-  if (!ask.dryRun) effects.push({ type: "answer", operationId, result: evacuation });
+  if (!ask.dryRun) effects.push({ type: "answer", operationId, result: recordOf(evacuation) });
   return [next, effects];
 }
 

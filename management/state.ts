@@ -170,8 +170,13 @@ export function putEvacuation(state: State, evacuation: Evacuation): State {
 }
 
 export function save(evacuation: Evacuation): Effect {
+  return { type: "save-evacuation", evacuation: recordOf(evacuation) };
+}
+
+/** What is kept of an evacuation, and told of it. */
+export function recordOf(evacuation: Evacuation): EvacuationRecord {
   const { retryAtMs: _retry, askedBy: _asked, ...record } = evacuation;
-  return { type: "save-evacuation", evacuation: record };
+  return record;
 }
 
 export function hostOfServer(state: State, server: ServerId): HostId | undefined {
