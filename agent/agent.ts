@@ -6,7 +6,7 @@
  * Rule 2: what is done to one guest is done in order, on that VM's lane.
  * Rule 3: right before a guest is let run, the core is asked again whether it may.
  */
-import type { Capacity, VmReport } from "../protocol/authority.ts";
+import type { Capacity, Inventory, VmReport } from "../protocol/authority.ts";
 import { reasonOf, SystemError } from "../protocol/error.ts";
 import { CONSOLE_BYTES_MAX } from "../protocol/evacuation.ts";
 import type { BootId, HostId, VmId } from "../protocol/ids.ts";
@@ -17,6 +17,7 @@ import type { Journal } from "../runtime/journal.ts";
 import { mayRun, start, step } from "./authority/authority.ts";
 import {
   type Act,
+  durableOf,
   type Effect,
   type Event,
   type Record,
@@ -26,8 +27,10 @@ import {
 import { readConsole } from "./hypervisor.ts";
 import { type StreamPorts, Streams } from "./streams.ts";
 
-/** The guest is seen to run within this, or it counts as failed. */
+/** An idle guest does something within this; one that does not is looked at again. */
 const VERIFY_MS = 10_000;
+/** A journal of more records than this is written anew, one record a VM. */
+const RECORDS_MAX = 10_000;
 
 export interface AgentPorts extends StreamPorts {
   readonly hostId: HostId;
@@ -57,7 +60,7 @@ export class Agent {
   async recover(): Promise<void> {
     const vms = Object.values(this.machine.state.vms);
     const found = await this.ports.hypervisor.recover(vms);
-    this.compact();
+    this.compact(this.machine.state.life - 1);
     this.dispatch({ type: "recovered", found });
     await this.settled();
   }
@@ -83,12 +86,13 @@ export class Agent {
   }
 
   /** All that is journalled, for the coordinator's link that has come up. */
-  async inventory(): Promise<readonly VmReport[]> {
-    this.lastCapacity = await this.ports.capacity();
-    const reports: VmReport[] = [];
+  async inventory(): Promise<Pick<Inventory, "capacity" | "vms">> {
+    const capacity = await this.ports.capacity();
+    this.lastCapacity = capacity;
+    const vms: VmReport[] = [];
     const [, effects] = step(this.machine.state, { type: "report-all" });
-    for (const effect of effects) if (effect.type === "report") reports.push(effect.report);
-    return reports;
+    for (const effect of effects) if (effect.type === "report") vms.push(effect.report);
+    return { capacity, vms };
   }
 
   /** What the coordinator sent. Messages of authority are the core's events as they are. */
@@ -179,19 +183,19 @@ export class Agent {
   private journal(record: Record): void {
     this.ports.journal.append(record);
     if (record.type !== "vm") return;
+    if (this.ports.journal.count > RECORDS_MAX) this.compact(this.machine.state.life);
     const point = AFTER_RECORD[record.act];
     const guest = this.ports.hypervisor.get(record.vm.vmId)?.guest;
     if (point !== undefined) crashPoint(point, guest?.identity.pid);
   }
 
-  /** One record a VM is enough to begin with. */
-  private compact(): void {
-    const { journal } = this.ports;
-    const { life, vms } = replay(journal.records);
-    if (journal.records.length <= vms.length + 1) return;
-    const { bootId } = this.ports;
+  /** One record a VM is enough; the newest life comes first. */
+  private compact(life: number): void {
+    const { journal, bootId } = this.ports;
+    const vms = Object.values(this.machine.state.vms);
+    if (journal.count <= vms.length + 1) return;
     const lived: Record[] = life === 0 ? [] : [{ type: "life", life, bootId }];
-    const kept = vms.map((vm): Record => ({ type: "vm", act: "HEARD", vm }));
+    const kept = vms.map((vm): Record => ({ type: "vm", act: "HEARD", vm: durableOf(vm) }));
     journal.rewrite([...lived, ...kept]);
   }
 
@@ -233,13 +237,18 @@ export class Agent {
   private async verify(vmId: VmId): Promise<void> {
     const guest = this.ports.hypervisor.get(vmId)?.guest;
     if (guest === undefined) return;
+    const { log, hypervisor } = this.ports;
     try {
-      const runs = await guest.vcpusAdvance(VERIFY_MS).finally(() => this.streams.arrived(vmId));
-      if (!runs) throw new SystemError("TIMED_OUT", "The guest's vCPUs do not advance");
+      let runs = await guest.vcpusAdvance(VERIFY_MS).finally(() => this.streams.arrived(vmId));
+      while (!runs && hypervisor.get(vmId)?.guest === guest) {
+        log.warn("The guest's vCPUs do not advance", { vmId });
+        runs = await guest.vcpusAdvance(VERIFY_MS);
+      }
+      if (!runs) return;
       crashPoint("agent-verified", guest.identity.pid);
       this.dispatch({ type: "guest-verified", vmId });
     } catch (thrown) {
-      this.ports.log.warn("Guest not verified", { vmId, reason: reasonOf(thrown) });
+      log.warn("Guest not verified", { vmId, reason: reasonOf(thrown) });
     }
   }
 

@@ -10,8 +10,11 @@ import type { MigrationLimits } from "../../protocol/authority.ts";
 
 /** What one finished round has shown. */
 export interface Round {
-  /** overflow: a cut that had to be let go of half-way, and was carried as a fuzzy round. */
-  readonly kind: "fuzzy" | "cut" | "overflow";
+  /**
+   * overflow: a cut that had to be let go of half-way; voided: one whose device state could not
+   * be saved. Both were carried as fuzzy rounds.
+   */
+  readonly kind: "fuzzy" | "cut" | "overflow" | "voided";
   /** RAM and disk bytes that differed, before they were encoded. */
   readonly changedBytes: number;
   /** Reading and comparing the whole of RAM. */
@@ -35,6 +38,8 @@ export type Next = Readonly<
 const GOOD_PAUSE_MS = 60;
 /** Below this share of the round before, another round is worth its time. */
 const WORTHWHILE = 0.7;
+/** Cuts that may fail before the guest is taken for one that cannot be moved. */
+const VOIDED_MAX = 3;
 /** Before a cut was measured: stop, device state, load, records. */
 const FIXED_GUESS_MS = 30;
 /** Measured over a loopback link; a slow link is known by what it measures itself. */
@@ -44,6 +49,11 @@ export function nextRound(rounds: readonly Round[], limits: MigrationLimits): Ne
   const last = rounds.at(-1);
   if (last === undefined || rounds.length < 2) return { type: "fuzzy" };
   const expectedPauseMs = expectPause(rounds);
+  if (last.kind === "voided") {
+    const voided = rounds.filter(({ kind }) => kind === "voided").length;
+    const reason = `The guest's device state could not be saved, ${voided} times`;
+    return voided < VOIDED_MAX ? { type: "cut" } : { type: "refuse", expectedPauseMs, reason };
+  }
   if (last.kind !== "fuzzy") {
     if (expectedPauseMs <= limits.pauseMsMax) return { type: "last", expectedPauseMs };
     const again = last.kind === "cut" ? "cut" : "fuzzy";

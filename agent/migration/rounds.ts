@@ -13,7 +13,7 @@ import { type Kernel, WINDOW_BYTES } from "../../epochs/kernel.ts";
 import type { ScanMode, Shadow } from "../../epochs/shadow.ts";
 import type { MigrateOut } from "../../protocol/authority.ts";
 import type { EpochAck } from "../../protocol/epoch.ts";
-import { SystemError } from "../../protocol/error.ts";
+import { type ErrorCode, SystemError } from "../../protocol/error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { crashPoint } from "../../runtime/crash-point.ts";
 import type { Event } from "../authority/state.ts";
@@ -27,6 +27,9 @@ import type { Ledger } from "./ledger.ts";
 const OVERRUN_MS = 15_000;
 /** Windows between two turns of the event loop while the guest is paused. */
 const WINDOWS_A_TURN = 16;
+
+/** What QEMU answers when it cannot save the state and goes on. */
+const REFUSED: readonly ErrorCode[] = ["QMP_REFUSED", "QMP_TIMEOUT"];
 
 /** What the rounds of one stream share. */
 export interface Work {
@@ -71,7 +74,8 @@ export async function fuzzyRound(work: Work): Promise<void> {
 
 /**
  * A cut. One that finds more than may be held is let go of half-way: the guest runs again, and
- * the rest is read while it does, so that the epoch is a fuzzy one.
+ * the rest is read while it does, so that the epoch is a fuzzy one. So is one whose device state
+ * could not be saved: the guest goes on, and the next round tries again.
  */
 export async function cutRound(work: Work): Promise<void> {
   const { clock, guest, ledger, writer, disks, dispatch, memoryBytes } = work;
@@ -82,14 +86,14 @@ export async function cutRound(work: Work): Promise<void> {
   await guest.pause();
   crashPoint("agent-cut-stopped", guest.identity.pid);
   await disks.snapshot(guest);
-  const [found, deviceState] = await bothEnded(collect(work), guest.migrateState());
+  const [found, deviceState] = await bothEnded(collect(work), stateOf(guest));
   crashPoint("agent-cut-state", guest.identity.pid);
   work.assertGoing();
   await guest.resume();
   const fixedMs = clock.nowMs() - stoppedMs - found.scanMs;
   dispatch({ type: "cut-over", vmId });
   crashPoint("agent-cut-continue", guest.identity.pid);
-  const whole = found.doneBytes === memoryBytes;
+  const whole = found.doneBytes === memoryBytes && deviceState !== undefined;
   await writer.begin({ content: "delta", kind: whole ? "cut" : "fuzzy", memoryBytes });
   for (const change of found.changes) await writer.content("pages", work.shadow.encode(change));
   const rest = await sendPages(work, found.doneBytes, "delta");
@@ -99,7 +103,19 @@ export async function cutRound(work: Work): Promise<void> {
   // A fuzzy epoch spoils the restore point before it.
   dispatch({ type: "epoch-acked", vmId, stream, epoch: whole ? writer.epoch : -1 });
   const scanMs = found.scanMs + rest.scanMs;
-  ledger.note({ kind: whole ? "cut" : "overflow", changedBytes, scanMs, fixedMs, startedMs });
+  const kind = deviceState === undefined ? "voided" : whole ? "cut" : "overflow";
+  ledger.note({ kind, changedBytes, scanMs, fixedMs, startedMs });
+}
+
+/** The device state of a paused guest; undefined when QEMU could not save it and lives on. */
+async function stateOf(guest: Guest): Promise<Uint8Array | undefined> {
+  try {
+    return await guest.migrateState();
+  } catch (thrown) {
+    const refused = thrown instanceof SystemError && REFUSED.includes(thrown.code);
+    if (refused && guest.phase() !== "gone") return undefined;
+    throw thrown;
+  }
 }
 
 /** The last epoch: the guest stays stopped, and everything is sent as it is found. */

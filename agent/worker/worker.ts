@@ -7,8 +7,9 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import systeminformation from "systeminformation";
 import { loadKernelModule } from "../../epochs/kernel.ts";
-import type { AgentCapabilities, Capacity, Inventory } from "../../protocol/authority.ts";
+import type { AgentCapabilities, Capacity } from "../../protocol/authority.ts";
 import { SystemError } from "../../protocol/error.ts";
+import { CLOSE } from "../../protocol/handshake.ts";
 import type { Principal } from "../../protocol/ids.ts";
 import { PROGRAM_VERSION } from "../../protocol/version.ts";
 import { formatAddress } from "../../runtime/address.ts";
@@ -19,6 +20,7 @@ import { replaceFile } from "../../runtime/durable.ts";
 import { realFiles } from "../../runtime/files.ts";
 import { readBootId, readMemory } from "../../runtime/host.ts";
 import { openJournal } from "../../runtime/journal.ts";
+import type { Link } from "../../runtime/link.ts";
 import { dialLink, type LinkClient } from "../../runtime/link-client.ts";
 import { holdLock } from "../../runtime/lock.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -117,23 +119,23 @@ export async function startWorker(
   const capabilities = await capabilitiesOf(probe);
   const { qemuVersion, accelerator, acceleratorReason } = probe;
   log.info("QEMU probed", { qemuVersion, accelerator, acceleratorReason });
+  /** The whole of what runs here, before anything else is said on a new link. */
+  const introduce = async (up: Link): Promise<void> => {
+    const identity = { hostId, serverId: config.serverId, bootId, capabilities };
+    const { capacity: room, vms } = await agent.inventory();
+    const agentVersion = PROGRAM_VERSION;
+    up.send({ type: "inventory", ...identity, agentVersion, capacity: room, vms });
+  };
   const link = { clock: realClock, random: realRandom, log, self, secret };
   coordinator = dialLink({
     ...link,
     peer: "coordinator",
     url: config.coordinator,
-    onUp: async (up) => {
-      const vms = await agent.inventory();
-      const { serverId } = config;
-      const agentVersion = PROGRAM_VERSION;
-      const identity = { hostId, serverId, bootId, agentVersion, capabilities };
-      const message: Inventory = {
-        type: "inventory",
-        ...identity,
-        capacity: await capacity(),
-        vms: [...vms],
-      };
-      up.send(message);
+    onUp: (up) => {
+      introduce(up).catch((error: unknown) => {
+        log.error("Cannot tell the coordinator what runs here", { error });
+        up.close(CLOSE.goingAway, "no inventory");
+      });
     },
     onMessage: (message) => agent.take(message),
     onDown: (reason) => log.warn("The coordinator's link is down", { reason }),
