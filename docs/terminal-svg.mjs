@@ -19,9 +19,15 @@ const STYLE = `
 
 /** What is coloured: the first pattern that fits a line, its groups by class in order. */
 const COLOURS = [
-  [/^( *\d+\.\d s)( {2}.*? -> \S+ +)(prediction)( +)(.*)$/, ["time", "", "alarm", "", "alarm"]],
+  [
+    /^( *\d+\.\d s)( {2}[a-z:]+ -> [a-z:]+ +)(prediction)( +)(.*)$/,
+    ["time", "", "alarm", "", "alarm"],
+  ],
   [/^( *\d+\.\d s)( {20,})(.*)$/, ["time", "", "alarm"]],
-  [/^( *\d+\.\d s)( {2}.*? -> \S+ +| {2}management +)([a-z-]+)( .*)$/, ["time", "", "message", ""]],
+  [
+    /^( *\d+\.\d s)( {2}[a-z:]+ -> [a-z:]+ +| {2}management +)([a-z-]+)( .*)$/,
+    ["time", "", "message", ""],
+  ],
   [/^( *\d+\.\d s)(.*last pause.*)$/, ["time", "good"]],
   [/^( *\d+\.\d s)(.*)$/, ["time", ""]],
   [/^(.*)(Nothing was lost\.)$/, ["", "good"]],
@@ -54,7 +60,7 @@ const rows = lines.map((line, at) => {
   return `<text x="${MARGIN}" y="${y}" xml:space="preserve">${coloured(line)}</text>`;
 });
 process.stdout.write(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}">
-<!-- Made from a real run: lifeboat demo --once 2>&1 | node docs/terminal-svg.mjs -->
+<desc>A real run: lifeboat demo --once 2&gt;&amp;1 | node docs/terminal-svg.mjs</desc>
 <style>${STYLE}
 </style>
 <rect width="${width}" height="${height}" rx="8"/>

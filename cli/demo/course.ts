@@ -71,10 +71,14 @@ async function openScene(stage: Stage): Promise<Scene> {
   const client = await fleet.operator();
   const events: Event[] = [];
   const names = new Map<string, string>(guests.map(({ id, name }) => [id, name]));
+  const told = new Set<string>();
   const take = (event: Event): void => {
     events.push(event);
-    const text = storyText(event, names);
-    if (text !== undefined) say(text);
+    const text = storyText(event, names, FAILING);
+    if (text === undefined) return;
+    // An agent reports all of a VM whenever something of it changes, also no part of the story.
+    if (event.message !== "vm-report" || !told.has(text)) say(text);
+    told.add(text);
   };
   // A stream that ends is noticed by the questions that follow.
   client.follow(0, take).catch(() => undefined);

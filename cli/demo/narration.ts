@@ -20,13 +20,22 @@ const TOLD: readonly string[] = [
   "migration-result",
   "evacuation-result",
 ];
-/** Reports of an agent that a guest is no longer, or now, its own. */
-const CHANGES = /^(released|active) at term/;
+/** Reports of an agent that a guest is no longer its own, or that it runs there. */
+const RELEASED = /^released at term/;
+const ACTIVE = /^active at term \d+, guest running$/;
 
-/** An event as a part of the story, guests by their names; undefined for what is left out. */
-export function storyText(event: Event, names: ReadonlyMap<string, string>): string | undefined {
+/**
+ * An event as a part of the story, guests by their names; undefined for what is left out. Of the
+ * `source` it is no news that it runs its guests.
+ */
+export function storyText(
+  event: Event,
+  names: ReadonlyMap<string, string>,
+  source: string,
+): string | undefined {
   const { message, from, to, subject, text = "" } = event;
-  const changes = message === "vm-report" && CHANGES.test(text);
+  const starts = ACTIVE.test(text) && from !== `agent:${source}`;
+  const changes = message === "vm-report" && (RELEASED.test(text) || starts);
   if (!TOLD.includes(message) && !changes) return undefined;
   const way = from === to ? from : `${from} -> ${to}`;
   const about = subject === undefined ? "" : (names.get(subject) ?? subject);
