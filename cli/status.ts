@@ -38,7 +38,9 @@ function statusPage(status: Status): string {
     `Mode         ${does}${disarmed ? ", DISARMED" : ""}\n`,
     `Coordinator  ${coordinatorUp ? "connected" : "AWAY: nothing can be moved"}\n`,
     `Links        ${connected.length === 0 ? "none" : connected.join(", ")}\n`,
-    insecureNetwork ? "Network      INSECURE: links beyond this machine are not encrypted\n" : "",
+    insecureNetwork.length === 0
+      ? ""
+      : `Network      INSECURE: not encrypted beyond the machine: ${insecureNetwork.join(", ")}\n`,
     renderSection("Hosts", HOST_HEADINGS, hostRows(status)),
     renderSection("VMs", VM_HEADINGS, vmRows(status)),
     renderSection("Predictions", PREDICTION_HEADINGS, predictionRows(status)),

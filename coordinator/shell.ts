@@ -14,7 +14,7 @@ import {
   subjectOf,
 } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
-import type { Address } from "../runtime/address.ts";
+import { type Address, isLoopback } from "../runtime/address.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { Machine } from "../runtime/core-runner.ts";
 import { crashPoint } from "../runtime/crash-point.ts";
@@ -170,6 +170,13 @@ class Shell {
     }
   }
 
+  /** The fleet is also told what only this shell knows. */
+  private withOwn(message: Message): Message {
+    const { insecureNetwork, listen } = this.options;
+    if (message.type !== "fleet" || !insecureNetwork || isLoopback(listen.host)) return message;
+    return { ...message, insecureNetwork };
+  }
+
   private dispatch(event: Event): void {
     if (this.closed) return;
     this.machine.dispatch(event);
@@ -189,7 +196,7 @@ class Shell {
         break;
       case "send-management":
         this.flush();
-        this.toManagement(effect.message);
+        this.toManagement(this.withOwn(effect.message));
         break;
       case "note": {
         this.flush();

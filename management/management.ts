@@ -175,12 +175,12 @@ function underWay(state: State, host: string): Evacuation | undefined {
 }
 
 /** The fleet tells which host is on which server: held predictions may be acted upon now. */
-function takeFleet(state: State, { type, hosts, vms, atMs }: Of<"fleet">, config: Config): Step {
-  const known = Object.fromEntries(hosts.map((host) => [host.hostId, host.serverId]));
+function takeFleet(state: State, { atMs, ...fleet }: Of<"fleet">, config: Config): Step {
+  const known = Object.fromEntries(fleet.hosts.map((host) => [host.hostId, host.serverId]));
   const merged = { ...state.settings.hosts, ...known };
-  const fresh = hosts.some((host) => state.settings.hosts[host.hostId] !== host.serverId);
+  const fresh = fleet.hosts.some((host) => state.settings.hosts[host.hostId] !== host.serverId);
   const settings: Settings = fresh ? { ...state.settings, hosts: merged } : state.settings;
-  const next: State = { ...state, settings, fleet: { type, hosts, vms } };
+  const next: State = { ...state, settings, fleet };
   const [after, effects] = considerHeld(next, atMs, config);
   return [after, fresh ? [{ type: "save-settings", settings }, ...effects] : effects];
 }

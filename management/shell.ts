@@ -140,7 +140,7 @@ class Shell {
     }
     const links = this.server?.links() ?? [];
     return statusOf(this.machine.state, {
-      insecureNetwork: insecureNetwork && !isLoopback(listen.host),
+      insecure: insecureNetwork && !isLoopback(listen.host),
       connected: links.map(({ peer }) => peer).filter((peer) => roleOf(peer) !== "operator"),
       progress: this.board.newest(),
       sensorFaults: [...this.faults.values()],

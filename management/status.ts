@@ -21,8 +21,8 @@ export interface Status {
   readonly mode: Mode;
   readonly disarmed: boolean;
   readonly coordinatorUp: boolean;
-  /** Links are listened to beyond loopback, without encryption. */
-  readonly insecureNetwork: boolean;
+  /** Programs that listen beyond loopback, without encryption. */
+  readonly insecureNetwork: readonly string[];
   /** Agents and NIC firmware with a link to the management server. */
   readonly connected: readonly string[];
   readonly hosts: readonly HostSummary[];
@@ -38,12 +38,13 @@ export interface Status {
 }
 
 /** What the shell knows beside the core's state. */
-export type Seen = Pick<
-  Status,
-  "insecureNetwork" | "connected" | "progress" | "sensorFaults" | "telemetry"
->;
+export interface Seen
+  extends Pick<Status, "connected" | "progress" | "sensorFaults" | "telemetry"> {
+  /** The management server itself listens beyond loopback, without encryption. */
+  readonly insecure: boolean;
+}
 
-export function statusOf(state: State, seen: Seen): Status {
+export function statusOf(state: State, { insecure, ...seen }: Seen): Status {
   const { settings, coordinatorUp, fleet } = state;
   const predictions = Object.values(state.predictions).slice(-PREDICTIONS_SHOWN);
   return {
@@ -51,12 +52,21 @@ export function statusOf(state: State, seen: Seen): Status {
     disarmed: settings.disarmed,
     coordinatorUp,
     ...seen,
+    insecureNetwork: insecureOf(state, insecure),
     sensorFaults: seen.sensorFaults.slice(-FAULTS_SHOWN),
     hosts: fleet?.hosts ?? [],
     vms: (fleet?.vms ?? []).map(({ definition: _definition, ...vm }) => vm),
     predictions: predictions.map(({ atMs: _atMs, ...record }) => record),
     evacuations: shown(state),
   };
+}
+
+function insecureOf({ fleet }: State, self: boolean): string[] {
+  const agents = (fleet?.hosts ?? [])
+    .filter(({ capabilities }) => capabilities?.insecureNetwork === true)
+    .map(({ hostId }) => `agent:${hostId}`);
+  const coordinator = fleet?.insecureNetwork === true ? ["coordinator"] : [];
+  return [...(self ? ["management"] : []), ...coordinator, ...agents];
 }
 
 function shown(state: State): EvacuationRecord[] {

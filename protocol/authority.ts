@@ -72,6 +72,8 @@ export const agentCapabilities = z.strictObject({
   accelerator: z.enum(["tcg", "kvm"]),
   acceleratorReason: text,
   cpuFlags: z.array(z.string().max(32)).max(512),
+  /** It listens beyond loopback, without encryption. */
+  insecureNetwork: z.boolean().optional(),
 });
 export type AgentCapabilities = z.infer<typeof agentCapabilities>;
 

@@ -138,6 +138,8 @@ export const fleet = z.strictObject({
   type: z.literal("fleet"),
   hosts: z.array(hostSummary).max(10_000),
   vms: z.array(vmSummary).max(100_000),
+  /** The coordinator listens beyond loopback, without encryption. */
+  insecureNetwork: z.boolean().optional(),
 });
 export type Fleet = z.infer<typeof fleet>;
 

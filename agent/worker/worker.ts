@@ -12,7 +12,7 @@ import { SystemError } from "../../protocol/error.ts";
 import { CLOSE } from "../../protocol/handshake.ts";
 import type { Principal } from "../../protocol/ids.ts";
 import { PROGRAM_VERSION } from "../../protocol/version.ts";
-import { formatAddress } from "../../runtime/address.ts";
+import { formatAddress, isLoopback } from "../../runtime/address.ts";
 import { realClock } from "../../runtime/clock.ts";
 import { runCommand } from "../../runtime/command.ts";
 import { listenData } from "../../runtime/data-link.ts";
@@ -121,7 +121,9 @@ export async function startWorker(
   log.info("QEMU probed", { qemuVersion, accelerator, acceleratorReason });
   /** The whole of what runs here, before anything else is said on a new link. */
   const introduce = async (up: Link): Promise<void> => {
-    const identity = { hostId, serverId: config.serverId, bootId, capabilities };
+    const insecureNetwork = !isLoopback(config.data.host);
+    const able = insecureNetwork ? { ...capabilities, insecureNetwork } : capabilities;
+    const identity = { hostId, serverId: config.serverId, bootId, capabilities: able };
     const { capacity: room, vms } = await agent.inventory();
     const agentVersion = PROGRAM_VERSION;
     up.send({ type: "inventory", ...identity, agentVersion, capacity: room, vms });
