@@ -56,7 +56,7 @@ export function openingText(cause: Cause, agentDead: boolean): string {
   const device = cause === "disk" ? "a disk" : "the network adapter";
   const limit = agentDead ? "\nAlpha's agent will be dead: this shows what cannot be done." : "";
   return `Real: every program and link, QEMU and its guests. Simulated: the hardware of server alpha,
-of which ${device} will fail on command.${limit}`;
+of which ${device} will fail on command. Bravo and charlie read this machine's sensors.${limit}`;
 }
 
 /** What is about to break, and who is expected to see it first. */
