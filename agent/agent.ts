@@ -25,10 +25,12 @@ import {
   type State,
 } from "./authority/state.ts";
 import { readConsole } from "./hypervisor.ts";
+import type { Guest } from "./qemu/guest.ts";
 import { type StreamPorts, Streams } from "./streams.ts";
 
 /** An idle guest does something within this; one that does not is looked at again. */
 const VERIFY_MS = 10_000;
+const VERIFY_AGAIN_MS = 1_000;
 /** A journal of more records than this is written anew, one record a VM. */
 const RECORDS_MAX = 10_000;
 
@@ -45,6 +47,7 @@ export class Agent {
   private readonly machine: Machine<State, Event, Effect>;
   private readonly lanes = new Map<VmId, Promise<void>>();
   private readonly streams: Streams;
+  private readonly verifying = new WeakSet<Guest>();
   private lastCapacity: Capacity | undefined;
 
   constructor(ports: AgentPorts) {
@@ -235,13 +238,18 @@ export class Agent {
 
   /** Seen to run, and its disks durable here: then the source need not keep anything. */
   private async verify(vmId: VmId): Promise<void> {
-    const guest = this.ports.hypervisor.get(vmId)?.guest;
-    if (guest === undefined) return;
-    const { log, hypervisor } = this.ports;
+    const { log, hypervisor, clock } = this.ports;
+    const guest = hypervisor.get(vmId)?.guest;
+    if (guest === undefined || this.verifying.has(guest)) return;
+    this.verifying.add(guest);
+    // One that is paused, moved or gone meanwhile is looked at when it runs again.
+    const due = (): boolean =>
+      hypervisor.get(vmId)?.guest === guest && mayRun(this.machine.state, vmId);
     try {
       let runs = await guest.vcpusAdvance(VERIFY_MS).finally(() => this.streams.arrived(vmId));
-      while (!runs && hypervisor.get(vmId)?.guest === guest) {
+      while (!runs && due()) {
         log.warn("The guest's vCPUs do not advance", { vmId });
+        await clock.sleep(VERIFY_AGAIN_MS);
         runs = await guest.vcpusAdvance(VERIFY_MS);
       }
       if (!runs) return;
@@ -249,6 +257,8 @@ export class Agent {
       this.dispatch({ type: "guest-verified", vmId });
     } catch (thrown) {
       log.warn("Guest not verified", { vmId, reason: reasonOf(thrown) });
+    } finally {
+      this.verifying.delete(guest);
     }
   }
 
