@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { imageName } from "../../../agent/capture/disk-images.ts";
+import { SystemError } from "../../../protocol/error.ts";
 import { encodeFrame, parseFrame } from "../../../protocol/frame.ts";
 import { runCommand } from "../../../runtime/command.ts";
 import { makeFolder } from "../runtime/folder.ts";
@@ -247,6 +248,22 @@ streams(
     });
   },
 );
+
+streams("a state that QEMU refuses to save voids its cut, and three of them the move", async () => {
+  for (const [refusals, kinds] of [
+    [1, ["fuzzy", "fuzzy", "fuzzy", "cut", "last"]],
+    [3, ["fuzzy", "fuzzy", "fuzzy", "fuzzy", "fuzzy"]],
+  ] as const) {
+    let saves = 0;
+    const refusal = new SystemError("QMP_REFUSED", "State blocked");
+    const saveFails = () => (++saves <= refusals ? refusal : undefined);
+    await play({ source: { saveFails } }, async (world) => {
+      if (refusals === 1) await assertMoved(world);
+      else await assertRefused(world, "three refusals");
+      assert.equal(kindsOf(world), [...kinds]);
+    });
+  }
+});
 
 streams("a pause that is predicted too long is refused, and the guest never waits for it", () =>
   play({ pauseMsMax: 5, source: { saveMs: 60 } }, async (world) => {

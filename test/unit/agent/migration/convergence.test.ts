@@ -17,6 +17,10 @@ function overflow(mib: number, more: Partial<Round> = {}): Round {
   return { ...cut(mib, more), kind: "overflow" };
 }
 
+function voided(mib: number): Round {
+  return { ...cut(mib), kind: "voided" };
+}
+
 const TABLE: readonly [name: string, rounds: readonly Round[], next: string][] = [
   ["nothing yet", [], "fuzzy"],
   ["the full round alone", [fuzzy(128)], "fuzzy"],
@@ -57,6 +61,8 @@ const TABLE: readonly [name: string, rounds: readonly Round[], next: string][] =
     [fuzzy(900), fuzzy(200), overflow(10, { carryMs: 50, tookMs: 60 })],
     "last",
   ],
+  ["a cut that was voided", [fuzzy(128), fuzzy(20), voided(20)], "cut"],
+  ["the third cut that was voided", [fuzzy(128), voided(9), voided(8), voided(7)], "refuse"],
 ];
 
 for (const [name, rounds, next] of TABLE) {
