@@ -55,7 +55,7 @@ function predictionLines(event: Event): string {
 export function openingText(cause: Cause, agentDead: boolean): string {
   const device = cause === "disk" ? "a disk" : "the network adapter";
   const limit = agentDead ? "\nAlpha's agent will be dead: this shows what cannot be done." : "";
-  return `Real: every program and link, QEMU and its guests. Simulated: the hardware of server alpha,
+  return `Real: every program and link, QEMU, its guests. Simulated: the hardware of server alpha,
 of which ${device} will fail on command. Bravo and charlie read this machine's sensors.${limit}`;
 }
 
