@@ -194,7 +194,10 @@ class QmpGuest implements Guest {
       const event = guestEventOf(message);
       if (event !== undefined) this.tell(event);
     });
-    qmp.onClose((error) => this.tell({ type: "closed", error }));
+    qmp.onClose((error) => {
+      process.suspect();
+      this.tell({ type: "closed", error });
+    });
     process.onExit((reason) => {
       this.take({ type: "exited" });
       this.tell({ type: "exited", reason });

@@ -21,6 +21,8 @@ export interface GuestProcess {
   alive(): boolean;
   /** Calls `listener` once when the process is gone, at once if it is gone already. */
   onExit(listener: (reason: string) => void): void;
+  /** Something broke off: the process may be ending, and its end is wanted soon. */
+  suspect(): void;
   /** Ends the process and resolves when it is gone; one that is gone already is no error. */
   end(): Promise<void>;
   /** Stops watching; the process goes on. */
@@ -36,7 +38,9 @@ export interface StartOptions {
   readonly clock: Clock;
 }
 
-const POLL_MS = 50;
+/** An adopted process is looked at this often; its QMP connection tells of its end before that. */
+const POLL_MS = 500;
+const SUSPECT_POLL_MS = 10;
 const END_MS = 10_000;
 const LOG_TAIL_BYTES = 4096;
 
@@ -67,17 +71,26 @@ export async function startProcess({
 export function adoptProcess(identity: ProcessIdentity, clock: Clock): GuestProcess | undefined {
   if (!isAlive(identity)) return undefined;
   const exit = new Exit();
-  const timer = clock.every(POLL_MS, () => {
+  let timer = clock.every(POLL_MS, look);
+  let released = false;
+  function look(): void {
     if (isAlive(identity)) return;
     timer.cancel();
     exit.tell("the process is gone");
-  });
+  }
   return {
     identity,
     alive: () => isAlive(identity),
     onExit: (listener) => exit.listen(listener),
+    suspect() {
+      timer.cancel();
+      if (!released) timer = clock.every(SUSPECT_POLL_MS, look);
+    },
     end: () => endProcess(identity, clock),
-    release: () => timer.cancel(),
+    release() {
+      released = true;
+      timer.cancel();
+    },
   };
 }
 
@@ -111,6 +124,8 @@ function ownProcess(child: ChildProcess, clock: Clock): GuestProcess {
     identity,
     alive: () => isAlive(identity),
     onExit: (listener) => exit.listen(listener),
+    // The kernel tells us of a child's end.
+    suspect() {},
     end: () => endProcess(identity, clock),
     release: () => child.removeAllListeners("exit"),
   };

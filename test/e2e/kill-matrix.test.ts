@@ -47,6 +47,7 @@ const AT_TARGET: readonly CrashPoint[] = [
   "agent-target-applied",
   "agent-target-loaded",
   "agent-target-acked",
+  "agent-target-last-acked",
   "agent-active-journal",
   "agent-active-continued",
   "agent-verified",
