@@ -1,7 +1,7 @@
 /**
  * The agent's process: `lifeboat agent` starts it. It is a parent that only starts its worker
  * again, so that guests stopped by an epoch go on within a second of the worker's death
- * (SAFETY 3.5). It loads nothing that it does not need for that.
+ * (docs/authority.md, section 3). It loads nothing that it does not need for that.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

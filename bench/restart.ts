@@ -17,7 +17,7 @@ import { type Bench, type BenchPorts, type Outcome, type Row, sampledRow } from 
 import { readStatus, runGuest, startEvacuation, until, withFleet } from "./site.ts";
 
 const VM = "55555555-5555-4555-8555-555555555555" as VmId;
-/** The promise: no guest stays paused longer by an agent's death (SAFETY, section 3.5). */
+/** The promise: no guest stays paused longer by an agent's death (docs/authority.md, section 3). */
 const PAUSE_MS_MAX = 1_000;
 const WAIT_MS = 60_000;
 const LOOK_MS = 2;

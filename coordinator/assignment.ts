@@ -1,5 +1,5 @@
 /**
- * Which host runs which VM, outside of a migration (SAFETY, section 1).
+ * Which host runs which VM, outside of a migration (docs/authority.md, section 1).
  *
  * Rule 1: terms are compared with what agents report, and the maximum is taken.
  * Rule 2: a VM gets a new grant only when the host that last held it was heard in this life of

@@ -1,5 +1,6 @@
 /**
- * One migration as a saga (SAFETY, section 4), driven by what source and target have journalled.
+ * One migration as a saga (docs/authority.md, section 4), driven by what source and target have
+ * journalled.
  *
  * Rule 1: a term is journalled here before anybody hears of it, and is never used twice.
  * Rule 2: nothing but reports moves a saga past its point of no return; a lost message is sent

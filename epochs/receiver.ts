@@ -1,5 +1,6 @@
 /**
- * What a receiver makes of the frames of one stream, as a pure state machine (SAFETY, section 2).
+ * What a receiver makes of the frames of one stream, as a pure state machine (docs/authority.md,
+ * section 2).
  *
  *   between --begin--> inside --pages, extent, state--> inside --end, root agrees--> between
  *   any of them --abort, a violation--> over        any of them --released--> released

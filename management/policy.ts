@@ -1,6 +1,6 @@
 /**
- * When nothing is done about a prediction, and why (SAFETY: predictions never stampede).
- * @module
+ * When nothing is done about a prediction, and why (docs/architecture.md: predictions never
+ * stampede). @module
  */
 import type { ActivePrediction, Config, Evacuation, State } from "./state.ts";
 

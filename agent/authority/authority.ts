@@ -1,5 +1,6 @@
 /**
- * The agent's authority over its VMs, as a pure state machine (SAFETY, sections 1, 3 and 4).
+ * The agent's authority over its VMs, as a pure state machine (docs/authority.md, sections 1, 3
+ * and 4).
  *
  * Rule 1: a guest is started or continued only here, and only after the record that allows it.
  * Rule 2: the highest term heard of a VM is durable, and everything lower is refused.

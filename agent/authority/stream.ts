@@ -1,5 +1,5 @@
 /**
- * What happens to a VM while it moves, and to its guest at any time (SAFETY: migration).
+ * What happens to a VM while it moves, and to its guest at any time (docs/authority.md, section 4).
  * @module
  */
 import type { Released } from "../../protocol/authority.ts";

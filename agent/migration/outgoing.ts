@@ -1,7 +1,7 @@
 /**
- * A move out of this host, from the first byte to the last epoch's acknowledgement (SAFETY,
- * sections 3 and 4). It decides nothing about authority: what it comes to is told to the
- * authority core, which journals RELEASED or REFUSED.
+ * A move out of this host, from the first byte to the last epoch's acknowledgement
+ * (docs/authority.md, sections 3 and 4). It decides nothing about authority: what it comes to is
+ * told to the authority core, which journals RELEASED or REFUSED.
  */
 
 import { Kernel } from "../../epochs/kernel.ts";

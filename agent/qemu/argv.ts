@@ -4,7 +4,7 @@
  * JSON form (-chardev, -netdev) get paths that the agent made and names that a schema bounded.
  *
  * The disk chain is given whole, from the agent's own record: the backing names inside image files
- * decide nothing (SAFETY.md 3.3).
+ * decide nothing (docs/authority.md, section 3).
  */
 import { join } from "node:path";
 import type { FrozenDefinition, FrozenDisk, FrozenNetwork } from "../../protocol/definition.ts";
@@ -164,7 +164,7 @@ function diskArgs(disk: FrozenDisk, layers: readonly DiskLayer[], bootable: bool
   return [...nodes, "-device", JSON.stringify(device)];
 }
 
-/** A layer with a child is never opened for writing (SAFETY.md 3.3). */
+/** A layer with a child is never opened for writing (docs/authority.md, section 3). */
 function layerNode(
   disk: string,
   { layer, path, format }: DiskLayer,

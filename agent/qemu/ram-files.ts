@@ -1,6 +1,7 @@
 /**
  * The RAM files of guests below a tmpfs. A full tmpfs ends a guest with SIGBUS at its next new
- * page, so space is reserved before a guest starts, or it is refused (SAFETY.md 3.6).
+ * page, so space is reserved before a guest starts, or it is refused (docs/authority.md, section
+ * 3).
  *
  * Every agent has a folder of its own: what is in it and not in its journal is stale.
  */

@@ -1,4 +1,6 @@
-/** The agent's worker: the process that does the work. agent/main.ts starts it, again if need be. */
+/**
+ * The agent's worker: the process that does the work. agent/main.ts starts it, again if need be.
+ */
 import { readFileSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { parseArgs } from "node:util";

@@ -69,7 +69,7 @@ export class Sender {
     } else this.cut(this.kind);
   }
 
-  /** The marker is durable before the guest is stopped (SAFETY, section 3). */
+  /** The marker is durable before the guest is stopped (docs/authority.md, section 3). */
   private cut(kind: "cut" | "last"): void {
     const { agent, guest } = this;
     const { vmId } = this.order;

@@ -178,7 +178,7 @@ export class World {
     }
   }
 
-  /** SAFETY: at most one instance runs with authority, and each under its own term. */
+  /** docs/authority.md: at most one instance runs with authority, and each under its own term. */
   oneInstance(): void {
     const running = HOSTS.filter((host) => {
       const vm = this.agents.get(host)!.state.vms[VM];
