@@ -44,7 +44,7 @@ async function assertMoved(world: World): Promise<void> {
   assert.ok(Buffer.from(world.target.deviceState).equals(world.source.deviceState));
 }
 
-/** Before RELEASED every failure leaves the guest running at the source, and never at the target. */
+/** Before RELEASED every failure leaves the guest running at the source, and nowhere else. */
 async function assertRefused(world: World, what: string): Promise<void> {
   assert.is(await world.settled(), "refused", what);
   assert.is(world.source.phase(), "running", what);
