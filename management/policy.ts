@@ -1,6 +1,7 @@
 /**
  * When nothing is done about a prediction, and why (docs/architecture.md: predictions never
- * stampede). @module
+ * stampede).
+ * @module
  */
 import type { ActivePrediction, Config, Evacuation, State } from "./state.ts";
 

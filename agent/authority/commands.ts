@@ -1,7 +1,8 @@
 /**
  * What the coordinator may ask of a host, and when it is refused (docs/authority.md, sections 1
  * and 4). Every command may come twice, late or never: each is answered by the report of what
- * stands. @module
+ * stands.
+ * @module
  */
 import type {
   Burn,
