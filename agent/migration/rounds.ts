@@ -262,6 +262,6 @@ async function sendState({ writer, kernel }: Work, deviceState: Uint8Array): Pro
 
 /** Both have ended, well or not, before the failure of either goes on. */
 async function bothEnded<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
-  
+  await Promise.allSettled([a, b]);
   return Promise.all([a, b]);
 }
