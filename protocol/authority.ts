@@ -169,7 +169,6 @@ export const migrationLimits = z.strictObject({
   pauseMsMax: z.int().positive(),
   /** Rounds before the last that may be spent on making it small. */
   roundsMax: z.int().min(1).max(1_000),
-  bytesPerSecondMax: z.int().positive().optional(),
 });
 export type MigrationLimits = z.infer<typeof migrationLimits>;
 
