@@ -79,7 +79,11 @@ export function takeHostVms(state: State, message: HostVms, atMs: number, config
   const planned: Evacuation = { ...evacuation, phase: "moving", moves };
   if (evacuation.planOnly) return finish(state, planned, "planned", "Planned; nothing was moved");
   if (!message.known) return finish(state, planned, "failed", `Host ${message.hostId} is unknown`);
-  if (moves.length === 0) return finish(state, planned, "nothing", "No VM runs on the host");
+  if (moves.length === 0) {
+    const [next, effects] = finish(state, planned, "nothing", "No VM runs on the host");
+    // Nothing shall come to an empty host either; an empty selection means nothing at all.
+    return [next, chosen === undefined ? [cordon(evacuation), ...effects] : effects];
+  }
   const [next, effects] = proceed(putEvacuation(state, planned), planned, atMs, config);
   return [next, [save(planned), cordon(evacuation), ...effects]];
 }

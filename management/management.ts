@@ -80,6 +80,8 @@ function take(state: State, event: Event, config: Config): Step {
       return takeHostVms(state, event, event.atMs, config);
     case "migration-result":
       return takeResult(state, event, event.atMs, config);
+    case "uncordoned":
+      return takeUncordoned(state, event.hostId);
     case "ask":
       return decide(state, event.operationId, event.ask, config);
     case "tick":
@@ -166,6 +168,25 @@ function putPrediction(state: State, active: ActivePrediction): State {
 
 function savePrediction({ atMs: _at, ...record }: ActivePrediction): Effect {
   return { type: "save-prediction", record };
+}
+
+/** The operator's word counts: the server may take guests again until something is predicted. */
+function takeUncordoned(state: State, hostId: string): Step {
+  const serverId = state.settings.hosts[hostId];
+  const over = Object.entries(state.predictions).filter(
+    ([, active]) => active.prediction.serverId === serverId,
+  );
+  if (serverId === undefined || over.length === 0) return [state, []];
+  const keys = over.map(([key]) => key);
+  const kept = Object.entries(state.predictions).filter(([key]) => !keys.includes(key));
+  const text = `${keys.length} predictions are over: ${hostId} was put back into service`;
+  return [
+    { ...state, predictions: Object.fromEntries(kept) },
+    [
+      ...keys.map((key): Effect => ({ type: "forget-prediction", key })),
+      { type: "note", message: "decision", subject: serverId, text },
+    ],
+  ];
 }
 
 function underWay(state: State, host: string): Evacuation | undefined {

@@ -86,6 +86,9 @@ function relay(link: Link, operationId: OperationId, ask: RelayedAsk, ports: Req
   const deadlineMs = ports.nowMs() + answerMs;
   if (!ports.pending.add(operationId, { link, deadlineMs, relayed: true })) return;
   tellAsked(operationId, ask, ports);
+  if (ask.method === "cordon" && !ask.cordoned) {
+    ports.dispatch({ type: "uncordoned", hostId: ask.hostId, atMs: ports.nowMs() });
+  }
   if (ports.toCoordinator(relayedOf(operationId, ask), operationId)) return;
   ports.pending.answerError(operationId, "UNREACHABLE", "The coordinator is not connected");
 }

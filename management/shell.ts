@@ -284,6 +284,9 @@ class Shell {
       case "save-settings":
         this.save(() => store.saveSettings(effect.settings));
         break;
+      case "forget-prediction":
+        this.save(() => store.forgetPrediction(effect.key));
+        break;
       case "note": {
         const { type: _type, ...happening } = effect;
         log.info(effect.text, { message: effect.message, subject: effect.subject });

@@ -110,6 +110,8 @@ export type Event = At<
   | HostVms
   | MigrationResult
   | Readonly<{ type: "tick" }>
+  /** An operator put a host back into service: what was predicted of its server is over. */
+  | Readonly<{ type: "uncordoned"; hostId: HostId }>
   | Readonly<{ type: "ask"; operationId: OperationId; ask: DecidedAsk }>
 >;
 
@@ -121,6 +123,8 @@ export type Effect = Readonly<
   | { type: "save-prediction"; record: PredictionRecord }
   | { type: "save-evacuation"; evacuation: EvacuationRecord }
   | { type: "save-settings"; settings: Settings }
+  /** By `keyOf`. */
+  | { type: "forget-prediction"; key: string }
   | { type: "send-coordinator"; message: Message; causedBy: OperationId }
   | { type: "note"; message: string; subject: string; text: string; causedBy?: OperationId }
   | { type: "answer"; operationId: OperationId; result: unknown }

@@ -71,6 +71,8 @@ export interface ManagementStore {
   load(): Records;
   saveSettings(settings: Settings): void;
   savePrediction(record: PredictionRecord): void;
+  /** By `keyOf`. */
+  forgetPrediction(key: string): void;
   saveEvacuation(record: EvacuationRecord): void;
   /** Forgets the fault again when its status is `ok`. */
   saveSensorFault(record: SensorFaultRecord): void;
@@ -99,6 +101,9 @@ export function openManagementStore(path: string, eventsKept = EVENTS_KEPT): Man
     savePrediction(record) {
       upsert(database, "predictions", keyOf(record.prediction), record, true);
       forget(database, "predictions", DEVICES_KEPT);
+    },
+    forgetPrediction(key) {
+      database.run("DELETE FROM predictions WHERE id = ?", key);
     },
     saveEvacuation(record) {
       const done = record.phase === "done";

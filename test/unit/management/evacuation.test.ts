@@ -170,6 +170,15 @@ evacuation("step() tells the part that moved, and that nothing ran", () => {
   assert.is(outcome(empty), "nothing");
 });
 
+evacuation("step() cordons a host without VMs, so that none comes to it", () => {
+  const at = armed([]);
+  at.ask("e1", { method: "evacuate", hostId: hostId("alpha"), dryRun: false });
+  assert.equal(
+    sent(at.names("e1", [])).map(({ type }) => type),
+    ["cordon"],
+  );
+});
+
 evacuation("step() takes an empty selection for nothing, never for everything", () => {
   const at = armed(VMS);
   at.ask("e1", { method: "evacuate", hostId: hostId("alpha"), dryRun: false, vmIds: [] });

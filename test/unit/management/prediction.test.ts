@@ -1,7 +1,19 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { EvacuationRecord, PredictionRecord } from "../../../management/state.ts";
-import { ACT, armed, FLEET, host, migrations, notes, order, sent, session, vm } from "./session.ts";
+import {
+  ACT,
+  armed,
+  FLEET,
+  host,
+  hostId,
+  migrations,
+  notes,
+  order,
+  sent,
+  session,
+  vm,
+} from "./session.ts";
 
 const predictions = suite("prediction");
 const EVACUATION = "evacuation-p1";
@@ -47,6 +59,16 @@ for (const [what, make] of ANYWHERE) {
     assert.equal(order(at.predicts("p1")), ["save-prediction"], "the second time nothing else");
   });
 }
+
+predictions("step() forgets what was predicted of a server whose host is put back", () => {
+  const at = armed();
+  at.predicts("p1");
+  const others = order(at.take({ type: "uncordoned", hostId: hostId("bravo") }));
+  assert.equal(others, [], "of another host nothing is forgotten");
+  const effects = at.take({ type: "uncordoned", hostId: hostId("alpha") });
+  assert.equal(order(effects), ["forget-prediction", "note"]);
+  assert.equal(Object.keys(at.state.predictions), []);
+});
 
 predictions("step() keeps the decision when a prediction is delivered again", () => {
   const at = armed();
