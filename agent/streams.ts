@@ -19,6 +19,7 @@ import type { Random } from "../runtime/random.ts";
 import type { Chains, Event } from "./authority/state.ts";
 import { discardImages, type FlatImage } from "./capture/disk-flat.ts";
 import type { Hypervisor } from "./hypervisor.ts";
+import { PauseGate } from "./migration/gate.ts";
 import { IncomingStream } from "./migration/incoming.ts";
 import { OutgoingStream } from "./migration/outgoing.ts";
 
@@ -53,6 +54,7 @@ export class Streams {
   private readonly dispatch: (event: Event) => void;
   private readonly outgoing = new Map<VmId, OutgoingStream>();
   private readonly incoming = new Map<VmId, Incoming>();
+  private readonly gate = new PauseGate();
 
   constructor(ports: StreamPorts, dispatch: (event: Event) => void) {
     this.ports = ports;
@@ -140,6 +142,7 @@ export class Streams {
         return hypervisor.get(vmId) === undefined;
       },
       breathe,
+      gate: this.gate,
     });
     this.outgoing.set(vmId, outgoing);
   }

@@ -28,6 +28,7 @@ import { RamFile } from "../capture/ram.ts";
 import type { Guest } from "../qemu/guest.ts";
 import { nextRound } from "./convergence.ts";
 import { EpochWriter } from "./epoch-writer.ts";
+import type { PauseGate } from "./gate.ts";
 import { Ledger } from "./ledger.ts";
 import { cutRound, fuzzyRound, lastEpoch, type Work } from "./rounds.ts";
 
@@ -54,6 +55,8 @@ export interface OutgoingPorts {
   readonly stagingBytesMax?: number;
   /** Lets other work of the agent go on between two windows. */
   readonly breathe: () => Promise<void>;
+  /** Of all streams out of this host. */
+  readonly gate: PauseGate;
 }
 
 /** One running stream. It ends by itself, by `end`, or with its link. */
@@ -151,6 +154,7 @@ export class OutgoingStream {
         ram,
         dispatch: ports.dispatch,
         breathe: ports.breathe,
+        gate: ports.gate,
         assertGoing: () => this.assertGoing(),
         fail: (error) => this.fail(error),
         endEpoch: () => this.endEpoch(writer),

@@ -21,6 +21,7 @@ import type { DiskCuts } from "../capture/disk-cuts.ts";
 import type { RamFile } from "../capture/ram.ts";
 import type { Guest } from "../qemu/guest.ts";
 import type { EpochWriter } from "./epoch-writer.ts";
+import type { PauseGate } from "./gate.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** A last pause that outlasts its limit by this is given up: the guest goes on here. */
@@ -48,6 +49,7 @@ export interface Work {
   readonly dispatch: (event: Event) => void;
   /** Lets other work of the agent go on. */
   readonly breathe: () => Promise<void>;
+  readonly gate: PauseGate;
   /** Throws what has ended the stream, if something has. */
   readonly assertGoing: () => void;
   /** Ends the stream from outside of its round. */
@@ -78,19 +80,12 @@ export async function fuzzyRound(work: Work): Promise<void> {
  * could not be saved: the guest goes on, and the next round tries again.
  */
 export async function cutRound(work: Work): Promise<void> {
-  const { clock, guest, ledger, writer, disks, dispatch, memoryBytes } = work;
+  const { clock, guest, ledger, writer, dispatch, memoryBytes } = work;
   const { vmId, stream } = work.command;
   const startedMs = clock.nowMs();
   await prepareCut(work);
-  const stoppedMs = clock.nowMs();
-  await guest.pause();
-  crashPoint("agent-cut-stopped", guest.identity.pid);
-  await disks.snapshot(guest);
-  const [found, deviceState] = await bothEnded(collect(work), stateOf(guest));
-  crashPoint("agent-cut-state", guest.identity.pid);
-  work.assertGoing();
-  await guest.resume();
-  const fixedMs = clock.nowMs() - stoppedMs - found.scanMs;
+  const { found, deviceState, pausedMs } = await work.gate.ahead(() => pausedCut(work));
+  const fixedMs = pausedMs - found.scanMs;
   dispatch({ type: "cut-over", vmId });
   crashPoint("agent-cut-continue", guest.identity.pid);
   const whole = found.doneBytes === memoryBytes && deviceState !== undefined;
@@ -107,6 +102,24 @@ export async function cutRound(work: Work): Promise<void> {
   ledger.note({ kind, changedBytes, scanMs, fixedMs, startedMs });
 }
 
+/** What is done while the guest stands. */
+async function pausedCut(work: Work): Promise<{
+  readonly found: Found;
+  readonly deviceState: Uint8Array | undefined;
+  readonly pausedMs: number;
+}> {
+  const { clock, guest, disks } = work;
+  const stoppedMs = clock.nowMs();
+  await guest.pause();
+  crashPoint("agent-cut-stopped", guest.identity.pid);
+  await disks.snapshot(guest);
+  const [found, deviceState] = await bothEnded(collect(work), stateOf(guest));
+  crashPoint("agent-cut-state", guest.identity.pid);
+  work.assertGoing();
+  await guest.resume();
+  return { found, deviceState, pausedMs: clock.nowMs() - stoppedMs };
+}
+
 /** The device state of a paused guest; undefined when QEMU could not save it and lives on. */
 async function stateOf(guest: Guest): Promise<Uint8Array | undefined> {
   try {
@@ -120,23 +133,29 @@ async function stateOf(guest: Guest): Promise<Uint8Array | undefined> {
 
 /** The last epoch: the guest stays stopped, and everything is sent as it is found. */
 export async function lastEpoch(work: Work, expectedPauseMs: number): Promise<void> {
-  const { clock, guest, ledger, command } = work;
+  const { clock, ledger, command } = work;
   await prepareCut(work);
   ledger.at("last", 0, expectedPauseMs);
   const overrun = clock.after(command.limits.pauseMsMax + OVERRUN_MS, () => {
     work.fail(new SystemError("TIMED_OUT", "The last pause took far longer than expected"));
   });
   try {
-    const startedMs = clock.nowMs();
-    ledger.pauseBegins();
-    await guest.pause();
-    await work.disks.snapshot(guest);
-    ledger.parts.stop = clock.nowMs() - startedMs;
-    crashPoint("agent-last-stopped", guest.identity.pid);
-    await carryLast(work);
+    await work.gate.ahead(() => pausedLast(work));
   } finally {
     overrun.cancel();
   }
+}
+
+/** From the guest's stop to RELEASED. */
+async function pausedLast(work: Work): Promise<void> {
+  const { clock, guest, ledger, command } = work;
+  const startedMs = clock.nowMs();
+  ledger.pauseBegins();
+  await guest.pause();
+  await work.disks.snapshot(guest);
+  ledger.parts.stop = clock.nowMs() - startedMs;
+  crashPoint("agent-last-stopped", guest.identity.pid);
+  await carryLast(work);
   const { vmId, stream } = command;
   const ackedMs = clock.nowMs();
   work.dispatch({ type: "last-acked", vmId, stream, epoch: work.writer.epoch });
@@ -197,6 +216,7 @@ async function sendPages(
   let bytes = 0;
   let scanMs = 0;
   for (let at = from; at < memoryBytes; at += WINDOW_BYTES) {
+    if (parts === undefined) await work.gate.pass();
     const length = Math.min(WINDOW_BYTES, memoryBytes - at);
     const beforeMs = clock.nowMs();
     const changes = shadow.collectWindow(ram.readInto, at, length, mode);

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Event } from "../../../agent/authority/state.ts";
 import { FlatImage } from "../../../agent/capture/disk-flat.ts";
+import { PauseGate } from "../../../agent/migration/gate.ts";
 import { IncomingStream } from "../../../agent/migration/incoming.ts";
 import { OutgoingStream } from "../../../agent/migration/outgoing.ts";
 import { Kernel, loadKernelModule } from "../../../epochs/kernel.ts";
@@ -232,6 +233,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
       return world.dead;
     },
     ...(options.stagingBytesMax === undefined ? {} : { stagingBytesMax: options.stagingBytesMax }),
+    gate: new PauseGate(),
     breathe: async () => {
       options.breathe?.(world);
       await new Promise((resolve) => setImmediate(resolve));
