@@ -25,7 +25,7 @@ import type { PauseGate } from "./gate.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** A last pause that outlasts its limit by this is given up: the guest goes on here. */
-const OVERRUN_MS = 15_000;
+const OVERRUN_MS = 2_000;
 /** Windows between two turns of the event loop while the guest is paused. */
 const WINDOWS_A_TURN = 16;
 
