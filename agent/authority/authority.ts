@@ -138,7 +138,10 @@ function settle(state: State, vm: VmState, found: Found | undefined): Step {
   }
 }
 
-/** A move that was under way is refused; whatever stopped the guest, it goes on. */
+/**
+ * A move that was under way is refused, and a guest that stands because of this agent goes on.
+ * One that stands for another reason, such as a disk that fails, is left as it is.
+ */
 function settleAlive(state: State, vm: VmState, found: Found): Step {
   if (found === "incoming") {
     // ACTIVE was journalled after the load, so the process cannot be waiting for one.
@@ -148,8 +151,11 @@ function settleAlive(state: State, vm: VmState, found: Found): Step {
   if (vm.outgoing !== undefined) {
     return refuseTerm(state, alive, vm.outgoing.toTerm, "The source's agent was restarted");
   }
-  const go: Effect = { type: "continue-guest", vmId: vm.vmId };
-  return put(state, alive, [go]);
+  if (found === "paused" && !vm.stoppedByAgent) {
+    const reason = "The guest is paused, and not by its agent";
+    return put(state, changed(alive, { reason }), []);
+  }
+  return put(state, alive, [{ type: "continue-guest", vmId: vm.vmId }]);
 }
 
 /** A new boot voids every grant; a guest that was being moved is proven dead by it. */
@@ -158,7 +164,7 @@ function settleAfterBoot(state: State, vm: VmState): Step {
   if (vm.stance.phase !== "active") return [state, []];
   const next = changed(vm, {
     stance: { phase: "void", term: vm.stance.term },
-    stoppedByEpoch: false,
+    stoppedByAgent: false,
     reason: "The host booted anew",
   });
   return put(state, next, [journal("VOID", next), report(next)]);

@@ -43,7 +43,7 @@ export function grant(state: State, vm: VmState, command: Grant): Step {
     stance: { phase: "active", term: command.term, bootId: state.bootId, epoch: -1 },
     termSeen: command.term,
     definition: command.definition,
-    stoppedByEpoch: false,
+    stoppedByAgent: vm.guest !== "running",
     guest: kept ? vm.guest : "starting",
     verified: false,
     reason: kept ? "Continued under a new grant" : "Started under a new grant",
@@ -131,7 +131,6 @@ export function refuseTerm(state: State, vm: VmState, toTerm: number, reason: st
   const next = changed(vm, {
     refusedTerm: Math.max(vm.refusedTerm, toTerm),
     outgoing: undefined,
-    stoppedByEpoch: false,
     reason,
   });
   const effects: Effect[] = [journal("REFUSED", next)];
@@ -200,7 +199,7 @@ export function retire(state: State, vm: VmState, command: Retire): Step {
     stance: { phase: "none" },
     termSeen: Math.max(vm.termSeen, command.term),
     outgoing: undefined,
-    stoppedByEpoch: false,
+    stoppedByAgent: false,
     chains: undefined,
     guest: "absent",
     verified: false,
@@ -228,7 +227,7 @@ export function stopped(state: State, vm: VmState, reason: string): Step {
   if (vm.stance.phase !== "active") return tell(state, vm);
   const next = changed(vm, {
     stance: { phase: "stopped", term: vm.stance.term },
-    stoppedByEpoch: false,
+    stoppedByAgent: false,
     guest: "absent",
     verified: false,
     reason,

@@ -31,6 +31,7 @@ import { bootId, hostId, operationId, streamId, term, vmId } from "../../protoco
  *                        active --REFUSED--> active
  *   active --STOPPED--> stopped      active --VOID--> void (the host booted anew)
  *   anything below the term of a retire --RETIRED--> none
+ *   active --CUT--> active, about to be stopped --CONTINUED--> active
  */
 export const stance = z.discriminatedUnion("phase", [
   z.strictObject({ phase: z.literal("none") }),
@@ -90,8 +91,11 @@ export const durableVm = z.strictObject({
   refusedTerm: term,
   stance,
   outgoing: outgoing.optional(),
-  /** The guest was about to be stopped by a cut and not known to be continued since. */
-  stoppedByEpoch: z.boolean(),
+  /**
+   * The guest stands, or is about to, because of this agent: for a cut, or until a grant is
+   * carried out. Not known to be continued since; a new life of the agent continues it.
+   */
+  stoppedByAgent: z.boolean(),
   definition: frozenDefinition.optional(),
   chains: chains.optional(),
 });
@@ -111,6 +115,7 @@ export const act = z.enum([
   "RETIRED",
   "HEARD",
   "CUT",
+  "CONTINUED",
   "CHAINS",
 ]);
 export type Act = z.infer<typeof act>;
@@ -241,19 +246,19 @@ export const VERSIONS_A_LIFE = 1_000_000;
 
 export function unknownVm(id: VmId, life: number): VmState {
   return fromDurable(
-    { vmId: id, termSeen: 0, refusedTerm: 0, stance: { phase: "none" }, stoppedByEpoch: false },
+    { vmId: id, termSeen: 0, refusedTerm: 0, stance: { phase: "none" }, stoppedByAgent: false },
     life,
   );
 }
 
 export function durableOf(vm: VmState): DurableVm {
-  const { vmId: id, termSeen, refusedTerm, stance: at, stoppedByEpoch } = vm;
+  const { vmId: id, termSeen, refusedTerm, stance: at, stoppedByAgent } = vm;
   return {
     vmId: id,
     termSeen,
     refusedTerm,
     stance: at,
-    stoppedByEpoch,
+    stoppedByAgent,
     ...(vm.outgoing === undefined ? {} : { outgoing: vm.outgoing }),
     ...(vm.definition === undefined ? {} : { definition: vm.definition }),
     ...(vm.chains === undefined ? {} : { chains: vm.chains }),

@@ -12,13 +12,20 @@ type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
 /** The marker is durable before the guest is stopped: whoever finds it continues the guest. */
 export function cut(state: State, vm: VmState, event: Of<"cut">): Step {
   if (vm.outgoing === undefined) return [state, []];
-  const next = changed(vm, { stoppedByEpoch: true, chains: event.chains });
+  const next = changed(vm, { stoppedByAgent: true, chains: event.chains });
   return put(state, next, [journal("CUT", next)]);
 }
 
-/** Not journalled: to continue a guest that runs already does no harm. */
+/** The guest goes on: whoever finds it paused after this did not pause it by a cut. */
 export function cutOver(state: State, vm: VmState): Step {
-  return put(state, changed(vm, { stoppedByEpoch: false }), []);
+  const [next, effects] = continued(vm);
+  return put(state, next, effects);
+}
+
+function continued(vm: VmState): [vm: VmState, effects: Effect[]] {
+  if (!vm.stoppedByAgent) return [changed(vm, {}), []];
+  const next = changed(vm, { stoppedByAgent: false });
+  return [next, [journal("CONTINUED", next)]];
 }
 
 /** Newest epoch a target could be promoted to, if the guest died now. */
@@ -52,7 +59,7 @@ export function release(
     stance: { phase: "released", term: at.term, toTerm, stream, target, reason, epoch },
     termSeen: toTerm,
     outgoing: undefined,
-    stoppedByEpoch: false,
+    stoppedByAgent: false,
     guest: reason === "died" ? "absent" : "paused",
     verified: false,
     reason: reason === "died" ? "The guest died while it was being moved" : undefined,
@@ -138,6 +145,7 @@ function activate(state: State, vm: VmState): Step {
   const next = changed(vm, {
     stance: { phase: "active", term, bootId: state.bootId, epoch: vm.completeEpoch },
     guest: "paused",
+    stoppedByAgent: true,
     address: undefined,
     awaitingLoad: undefined,
     reason,
@@ -152,8 +160,8 @@ function activate(state: State, vm: VmState): Step {
 
 export function guestRunning(state: State, vm: VmState): Step {
   if (vm.stance.phase !== "active") return [state, []];
-  const next = changed(vm, { guest: "running" });
-  const effects: Effect[] = [report(next)];
+  const [next, effects] = continued({ ...vm, guest: "running" });
+  effects.push(report(next));
   if (!next.verified) effects.push({ type: "verify-guest", vmId: vm.vmId });
   return put(state, next, effects);
 }

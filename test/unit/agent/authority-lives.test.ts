@@ -49,11 +49,27 @@ const lives: readonly (readonly [
   stance: string,
 ])[] = [
   [
-    "continues a guest that a cut had stopped",
-    [...RUNS, cut],
+    "continues a guest whose grant was not carried out yet",
+    [grant(1)],
     BOOT,
     "paused",
     ["continue-guest"],
+    "active 1",
+  ],
+  [
+    "leaves a guest alone that stands for a reason of its own",
+    RUNS,
+    BOOT,
+    "paused",
+    [],
+    "active 1",
+  ],
+  [
+    "refuses a move and continues the guest that a cut had stopped",
+    [...MOVES_OUT, cut],
+    BOOT,
+    "paused",
+    ["REFUSED", "continue-guest", "report"],
     "active 1",
   ],
   [
