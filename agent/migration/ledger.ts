@@ -37,6 +37,7 @@ export class Ledger {
   private readonly tell: (progress: MigrationProgress) => void;
   private bytesRaw = 0;
   private stoppedMs: number | undefined;
+  private ackedMs = 0;
   private releasedMs = 0;
   private toldMs = Number.NEGATIVE_INFINITY;
 
@@ -78,8 +79,15 @@ export class Ledger {
     this.bytesRaw += bytes;
   }
 
+  /** The target has acknowledged the last epoch. */
+  ackedNow(): void {
+    this.ackedMs = this.clock.nowMs();
+  }
+
+  /** RELEASED is durable, and said from here on. */
   releasedNow(): void {
     this.releasedMs = this.clock.nowMs();
+    this.parts.release = this.releasedMs - this.ackedMs;
   }
 
   /** The target's `active` has come: from `stop` to here is the last pause. */

@@ -157,9 +157,8 @@ async function pausedLast(work: Work): Promise<void> {
   crashPoint("agent-last-stopped", guest.identity.pid);
   await carryLast(work);
   const { vmId, stream } = command;
-  const ackedMs = clock.nowMs();
+  ledger.ackedNow();
   work.dispatch({ type: "last-acked", vmId, stream, epoch: work.writer.epoch });
-  ledger.parts.release = clock.nowMs() - ackedMs;
 }
 
 /** Records the overlays of a cut before anything is stopped. */

@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import {
   chmodSync,
+  copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -82,12 +83,20 @@ export class Checkout implements Disposable {
   }
 
   start(env: Readonly<Record<string, string>> = {}, asNobody = false): ChildProcess {
-    return spawn(process.execPath, ["bin/setup.mjs"], {
+    const other = asNobody && process.getuid?.() === 0;
+    return spawn(other ? this.nodeForAll() : process.execPath, ["bin/setup.mjs"], {
       cwd: this.root,
       env: { PATH: join(this.root, "programs"), ...env },
       stdio: ["ignore", "pipe", "pipe"],
-      ...(asNobody && process.getuid?.() === 0 ? { uid: NOBODY } : {}),
+      ...(other ? { uid: NOBODY } : {}),
     });
+  }
+
+  /** This Node where everybody may run it: the repository may be below a closed folder. */
+  private nodeForAll(): string {
+    const path = join(this.root, "node");
+    if (!existsSync(path)) copyFileSync(process.execPath, path);
+    return path;
   }
 
   run(env: Readonly<Record<string, string>> = {}, asNobody = false): Promise<Ended> {

@@ -49,8 +49,10 @@ ledgers("pauseEnds() tells the whole pause, and parts that do not exceed it", ()
   clock.advanceTo(100);
   ledger.pauseBegins();
   ledger.parts.stop = 5;
-  clock.advanceTo(150);
+  clock.advanceTo(147);
   ledger.lastCarried(64);
+  ledger.ackedNow();
+  clock.advanceTo(150);
   ledger.releasedNow();
   clock.advanceTo(160);
   ledger.pauseEnds(4);
@@ -58,6 +60,7 @@ ledgers("pauseEnds() tells the whole pause, and parts that do not exceed it", ()
   assert.is(done.stage, "done");
   assert.is(done.lastPauseMs, 60);
   assert.is(done.bytesRaw, 64);
+  assert.is(done.pauseParts!.release, 3);
   assert.is(done.pauseParts!.activate, 4);
   assert.is(done.pauseParts!.send, 6);
 });

@@ -44,41 +44,46 @@ function unpacked(use: (folder: string) => void): void {
   }
 }
 
-if (existsSync(ARCHIVE)) {
-  fixtures("parseSmart() agrees with the oracle on every drive", () => {
-    unpacked((folder) => {
-      const names = readdirSync(join(folder, "oracle/smartctl"));
-      assert.ok(names.length >= 120);
-      const wrong = names.flatMap((name) => {
-        const oracle = JSON.parse(readFileSync(join(folder, "oracle/smartctl", name), "utf8"));
-        const drive = parseSmart(readFileSync(join(folder, "smartctl", name), "utf8"));
-        const model = oracle.model_also_ok.includes(drive.model) ? { model: drive.model } : {};
-        return differences({ ...oracle, ...model }, drive).map((path) => name + path);
-      });
-      assert.equal(wrong, []);
-    });
-  });
+/** Why the documents cannot be read here, if they cannot. */
+const missing = !existsSync(ARCHIVE)
+  ? "documents of real drives are not here"
+  : spawnSync("xz", ["--version"]).status !== 0
+    ? "documents of real drives are here, xz to unpack them is not"
+    : undefined;
+const check = missing === undefined ? fixtures : fixtures.skip;
+if (missing !== undefined) console.log(`skipped: ${missing}`);
 
-  fixtures("the predictor fails the dying drives among them, and calls none healthy unseen", () => {
-    unpacked((folder) => {
-      const found: Record<string, string[]> = {};
-      for (const name of readdirSync(join(folder, "smartctl"))) {
-        const drive: Drive = { component: "disk", device: "sda", source: name };
-        const text = readFileSync(join(folder, "smartctl", name), "utf8");
-        const readings = smartReadings(drive, parseSmart(text));
-        const [state] = step(start(0), { type: "readings", atMs: 0, readings }, DEFAULT_CONFIG);
-        const risk = risks(state)[0]!.risk;
-        found[risk] = [...(found[risk] ?? []), name];
-      }
-      assert.equal(found["failing"], [
-        "scrutiny__smart-ata-date2.json",
-        "scrutiny__smart-fail2.json",
-      ]);
-      assert.is(found["unknown"]!.includes("scrutiny__smart-fail.json"), true);
+check("parseSmart() agrees with the oracle on every drive", () => {
+  unpacked((folder) => {
+    const names = readdirSync(join(folder, "oracle/smartctl"));
+    assert.ok(names.length >= 120);
+    const wrong = names.flatMap((name) => {
+      const oracle = JSON.parse(readFileSync(join(folder, "oracle/smartctl", name), "utf8"));
+      const drive = parseSmart(readFileSync(join(folder, "smartctl", name), "utf8"));
+      const model = oracle.model_also_ok.includes(drive.model) ? { model: drive.model } : {};
+      return differences({ ...oracle, ...model }, drive).map((path) => name + path);
     });
+    assert.equal(wrong, []);
   });
-} else {
-  console.log("skipped: documents of real drives are not here");
-}
+});
+
+check("the predictor fails the dying drives among them, and calls none healthy unseen", () => {
+  unpacked((folder) => {
+    const found: Record<string, string[]> = {};
+    for (const name of readdirSync(join(folder, "smartctl"))) {
+      const drive: Drive = { component: "disk", device: "sda", source: name };
+      const text = readFileSync(join(folder, "smartctl", name), "utf8");
+      const readings = smartReadings(drive, parseSmart(text));
+      const [state] = step(start(0), { type: "readings", atMs: 0, readings }, DEFAULT_CONFIG);
+      const risk = risks(state)[0]!.risk;
+      found[risk] = [...(found[risk] ?? []), name];
+    }
+    assert.equal(found["failing"], [
+      "scrutiny__smart-ata-date2.json",
+      "scrutiny__smart-fail2.json",
+    ]);
+    assert.is(found["unknown"]!.includes("scrutiny__smart-fail.json"), true);
+  });
+});
 
 fixtures.run();
