@@ -4,11 +4,11 @@
  */
 import type { Fleet } from "../cli/demo/fleet.ts";
 import { counterGuest, linuxGuest } from "../cli/demo/guests.ts";
+import { ASSETS, runGuest, withFleet } from "../cli/demo/operate.ts";
 import { SystemError } from "../protocol/error.ts";
 import type { VmId } from "../protocol/ids.ts";
 import { childrenOf, type MemoryUse, readMemoryUse, readTimes } from "./processes.ts";
 import { type Bench, type BenchPorts, type Row, sampledRow } from "./report.ts";
-import { ASSETS, runGuest, withFleet } from "./site.ts";
 
 const LINUX = "11111111-1111-4111-8111-111111111111" as VmId;
 const COUNTER = "22222222-2222-4222-8222-222222222222" as VmId;
@@ -22,7 +22,7 @@ export const agentBench: Bench = {
   summary: "Measures memory and CPU of the agent, idle with two guests, and of the servers.",
   options: { seconds: { default: 60, help: "how long to watch" } },
   async run({ seconds = 1 }, ports) {
-    const rows = await withFleet(ports.clock, (fleet) => watch(fleet, seconds, ports));
+    const rows = await withFleet(ports.clock, "bench", (fleet) => watch(fleet, seconds, ports));
     return { rows, faults: [] };
   },
 };

@@ -5,11 +5,19 @@
  */
 import type { Fleet } from "../cli/demo/fleet.ts";
 import { linuxGuest } from "../cli/demo/guests.ts";
+import {
+  ASSETS,
+  evacuate,
+  HOSTS,
+  readStatus,
+  runGuest,
+  until,
+  withFleet,
+} from "../cli/demo/operate.ts";
 import type { MigrationProgress, PauseParts } from "../protocol/authority.ts";
 import type { VmId } from "../protocol/ids.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Bench, type BenchPorts, type Outcome, type Row, sampledRow } from "./report.ts";
-import { ASSETS, evacuate, HOSTS, readStatus, runGuest, until, withFleet } from "./site.ts";
 import { stopAndCopy } from "./stop-and-copy.ts";
 
 const VM = "11111111-1111-4111-8111-111111111111" as VmId;
@@ -34,7 +42,7 @@ export const evacuationBench: Bench = {
   summary: "Evacuates a Linux guest of 128 MiB round three hosts: pause, time, bytes, errors.",
   options: { rounds: { default: 21, help: "evacuations, and as many of QEMU's own" } },
   async run({ rounds = 1 }, ports) {
-    const { evacuations, errors } = await withFleet(ports.clock, (fleet) =>
+    const { evacuations, errors } = await withFleet(ports.clock, "bench", (fleet) =>
       goRound(fleet, rounds, ports),
     );
     ports.note("QEMU's stop-and-copy of the same guest");

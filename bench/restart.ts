@@ -7,6 +7,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Fleet } from "../cli/demo/fleet.ts";
 import { counterGuest } from "../cli/demo/guests.ts";
+import { readStatus, runGuest, startEvacuation, until, withFleet } from "../cli/demo/operate.ts";
 import { makeBootDisk } from "../cli/guests/counter-guest.ts";
 import { SystemError } from "../protocol/error.ts";
 import type { HostId, VmId } from "../protocol/ids.ts";
@@ -14,7 +15,6 @@ import type { Clock } from "../runtime/clock.ts";
 import type { CrashPoint } from "../runtime/crash-point.ts";
 import { childrenOf, isRunning } from "./processes.ts";
 import { type Bench, type BenchPorts, type Outcome, type Row, sampledRow } from "./report.ts";
-import { readStatus, runGuest, startEvacuation, until, withFleet } from "./site.ts";
 
 const VM = "55555555-5555-4555-8555-555555555555" as VmId;
 /** The promise: no guest stays paused longer by an agent's death (docs/authority.md, section 3). */
@@ -43,7 +43,7 @@ export const restartBench: Bench = {
   summary: "Ends the agent's worker while a guest is stopped: the time until the guest runs again.",
   options: { times: { default: 5, help: "deaths at each moment" } },
   async run({ times = 1 }, ports) {
-    return withFleet(ports.clock, (fleet) => dieOften(fleet, times, ports));
+    return withFleet(ports.clock, "bench", (fleet) => dieOften(fleet, times, ports));
   },
 };
 

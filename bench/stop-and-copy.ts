@@ -18,13 +18,13 @@ import { type GuestProcess, startProcess } from "../agent/qemu/process.ts";
 import { connectQmp, type QmpClient } from "../agent/qemu/qmp-client.ts";
 import { RamFiles } from "../agent/qemu/ram-files.ts";
 import { linuxGuest } from "../cli/demo/guests.ts";
+import { ASSETS, until } from "../cli/demo/operate.ts";
 import { readCounter } from "../cli/guests/serial.ts";
 import type { FrozenDefinition } from "../protocol/definition.ts";
 import { SystemError } from "../protocol/error.ts";
 import type { VmId } from "../protocol/ids.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { runCommand } from "../runtime/command.ts";
-import { ASSETS, until } from "./site.ts";
 
 const VM = "44444444-4444-4444-8444-444444444444" as VmId;
 /** No limit that is ever reached: QEMU's usual one is 128 MiB a second. */

@@ -7,14 +7,23 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Fleet } from "../../cli/demo/fleet.ts";
 import { counterGuest } from "../../cli/demo/guests.ts";
-import type { HostId, OperationId, ServerId, VmId } from "../../protocol/ids.ts";
+import type { OperationId, ServerId, VmId } from "../../protocol/ids.ts";
 import { realClock } from "../../runtime/clock.ts";
 import type { CrashPoint } from "../../runtime/crash-point.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { realRandom } from "../../runtime/random.ts";
 import { ensureSecret } from "../../runtime/secrets.ts";
 import { openUplink } from "../../runtime/uplink.ts";
-import { makeFleet, runGuest, type Status, status, until, vmOf } from "./site.ts";
+import {
+  makeFleet,
+  runGuest,
+  type Status,
+  startEvacuation,
+  status,
+  uncordon,
+  until,
+  vmOf,
+} from "./site.ts";
 
 const VM = "33333333-3333-4333-8333-333333333333" as VmId;
 /** Far over what is measured (`npm run bench -- restart`): this machine may be busy. */
@@ -172,7 +181,7 @@ for (const { party, point } of cases()) {
     const watcher = new Watcher(fleet, [from, to]);
     try {
       if (point === "management-prediction-journal") await predict(fleet, from);
-      else await startEvacuation(fleet, from);
+      else await evacuateBySomeone(fleet, from);
       await armed.struck();
       const after = await settled(fleet, from, party, point);
       const host = vmOf(after, VM)?.hostId as string;
@@ -280,31 +289,21 @@ async function runs(fleet: Fleet, host: string): Promise<void> {
   );
 }
 
-async function startEvacuation(fleet: Fleet, from: string): Promise<void> {
-  await uncordon(fleet);
-  const client = await fleet.operator();
-  const ask = {
-    method: "evacuate",
-    hostId: from as HostId,
-    dryRun: false,
-    pauseMsMax: 10_000,
-  } as const;
+async function evacuateBySomeone(fleet: Fleet, from: string): Promise<void> {
+  await bothOpen(fleet);
   // The management server may be ended before it answers.
-  await client.ask(ask).catch(() => {});
+  await startEvacuation(fleet, from).catch(() => {});
 }
 
 /** An evacuated host is cordoned; here the guest goes to and fro. */
-async function uncordon(fleet: Fleet): Promise<void> {
-  const client = await fleet.operator();
-  for (const hostId of ["alpha", "bravo"] as HostId[]) {
-    await client.ask({ method: "cordon", hostId, cordoned: false });
-  }
+async function bothOpen(fleet: Fleet): Promise<void> {
+  for (const host of ["alpha", "bravo"]) await uncordon(fleet, host);
 }
 
 /** The NIC firmware of a server predicts its failure, and says so until it is acknowledged. */
 async function predict(fleet: Fleet, from: string): Promise<void> {
   const client = await fleet.operator();
-  await uncordon(fleet);
+  await bothOpen(fleet);
   await client.ask({ method: "mode", mode: "act" });
   const who = `nic:${from}` as const;
   const uplink = openUplink({

@@ -1,35 +1,44 @@
-/** A fleet of three hosts for one bench, and what benches ask of it. */
+/**
+ * A site of three hosts for an end-to-end test or a bench, and what they ask of it as its operator.
+ * @module
+ */
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Fleet } from "../cli/demo/fleet.ts";
-import type { World } from "../cli/world.ts";
-import type { EvacuationRecord } from "../management/state.ts";
-import type { Status } from "../management/status.ts";
-import type { GuestDefinition } from "../protocol/definition.ts";
-import { SystemError } from "../protocol/error.ts";
-import type { HostId } from "../protocol/ids.ts";
-import type { Clock } from "../runtime/clock.ts";
-import { startProgram } from "../runtime/program.ts";
-import { realRandom } from "../runtime/random.ts";
+import type { EvacuationRecord } from "../../management/state.ts";
+import type { Status } from "../../management/status.ts";
+import type { GuestDefinition } from "../../protocol/definition.ts";
+import { reasonOf, SystemError } from "../../protocol/error.ts";
+import type { HostId } from "../../protocol/ids.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { startProgram } from "../../runtime/program.ts";
+import { realRandom } from "../../runtime/random.ts";
+import type { World } from "../world.ts";
+import { Fleet } from "./fleet.ts";
 
 export const HOSTS = ["alpha", "bravo", "charlie"] as const;
 /** Kernel and busybox, where `bin/setup.mjs` puts them. */
-export const ASSETS = join(import.meta.dirname, "..", ".cache", "guests");
+export const ASSETS = join(import.meta.dirname, "..", "..", ".cache", "guests");
 
-/** A pause this long is agreed to: the bench says how long it was. */
+/** A pause this long is agreed to: how long it was is measured, and machines are busy. */
 const PAUSE_MS_MAX = 10_000;
 const WAIT_MS = 60_000;
 const LOOK_MS = 20;
 
+/** A fleet that is not started yet; `name` is part of its folders' names. */
+export function makeFleet(clock: Clock, name: string): Fleet {
+  const folder = mkdtempSync(join(tmpdir(), `lifeboat-${name}-`));
+  const ramFolder = mkdtempSync(`/dev/shm/lifeboat-${name}-`);
+  return new Fleet({ world: silentWorld(clock), folder, ramFolder, hosts: HOSTS });
+}
+
 /** Runs `work` with a started fleet and ends all of it, whatever becomes of the work. */
 export async function withFleet<Result>(
   clock: Clock,
+  name: string,
   work: (fleet: Fleet) => Promise<Result>,
 ): Promise<Result> {
-  const folder = mkdtempSync(join(tmpdir(), "lifeboat-bench-"));
-  const ramFolder = mkdtempSync("/dev/shm/lifeboat-bench-");
-  const fleet = new Fleet({ world: worldOf(clock), folder, ramFolder, hosts: HOSTS });
+  const fleet = makeFleet(clock, name);
   try {
     await fleet.start();
     return await work(fleet);
@@ -39,7 +48,7 @@ export async function withFleet<Result>(
 }
 
 /** The world of programs that say nothing to people. */
-function worldOf(clock: Clock): World {
+export function silentWorld(clock: Clock): World {
   return {
     out: () => {},
     err: () => {},
@@ -59,20 +68,27 @@ export async function readStatus(fleet: Fleet): Promise<Status> {
   return client.ask<Status>({ method: "status" });
 }
 
-/** Looks until `holds`. @throws SystemError TIMED_OUT */
+/** Looks until `holds`; a look that fails is one more that does not. @throws TIMED_OUT */
 export async function until<Value>(
   clock: Clock,
   what: string,
-  look: () => Promise<Value>,
+  look: () => Promise<Value> | Value,
   holds: (value: Value) => boolean,
+  timeoutMs = WAIT_MS,
 ): Promise<Value> {
-  const untilMs = clock.nowMs() + WAIT_MS;
+  const untilMs = clock.nowMs() + timeoutMs;
   for (;;) {
-    const value = await look();
-    if (holds(value)) return value;
+    let seen: unknown;
+    try {
+      const value = await look();
+      if (holds(value)) return value;
+      seen = value;
+    } catch (thrown) {
+      seen = reasonOf(thrown);
+    }
     if (clock.nowMs() > untilMs) {
-      const seen = JSON.stringify(value)?.slice(0, 2_000);
-      throw new SystemError("TIMED_OUT", `Not within ${WAIT_MS} ms: ${what}; last seen ${seen}`);
+      const last = JSON.stringify(seen)?.slice(0, 3_000);
+      throw new SystemError("TIMED_OUT", `Not within ${timeoutMs} ms: ${what}; last seen ${last}`);
     }
     await clock.sleep(LOOK_MS);
   }
@@ -88,11 +104,7 @@ export async function runGuest(
   const client = await fleet.operator();
   const run = { method: "vm-run", hostId: host as HostId, definition } as const;
   // A host whose agent is not heard yet refuses.
-  const taken = () =>
-    client.ask(run).then(
-      () => true,
-      () => false,
-    );
+  const taken = () => client.ask(run).then(() => true);
   await until(clock, `${host} takes ${definition.name}`, taken, (done) => done);
   await until(
     clock,
@@ -102,14 +114,13 @@ export async function runGuest(
   );
 }
 
-/** Evacuates a host; resolves when nothing of it is under way any more. */
+/** Evacuates a host and puts it back into service; resolves when nothing is under way any more. */
 export async function evacuate(
   clock: Clock,
   fleet: Fleet,
   host: string,
-  target: string,
+  target?: string,
 ): Promise<EvacuationRecord> {
-  const hostId = host as HostId;
   const asked = await startEvacuation(fleet, host, target);
   const isOurs = ({ evacuationId }: EvacuationRecord) => evacuationId === asked.evacuationId;
   const seen = await until(
@@ -118,8 +129,7 @@ export async function evacuate(
     () => readStatus(fleet),
     ({ evacuations }) => evacuations.find(isOurs)?.phase === "done",
   );
-  const client = await fleet.operator();
-  await client.ask({ method: "cordon", hostId, cordoned: false });
+  await uncordon(fleet, host);
   return seen.evacuations.find(isOurs)!;
 }
 
@@ -127,14 +137,20 @@ export async function evacuate(
 export async function startEvacuation(
   fleet: Fleet,
   host: string,
-  target: string,
+  target?: string,
 ): Promise<EvacuationRecord> {
   const client = await fleet.operator();
   return client.ask<EvacuationRecord>({
     method: "evacuate",
     hostId: host as HostId,
-    target: target as HostId,
+    ...(target === undefined ? {} : { target: target as HostId }),
     dryRun: false,
     pauseMsMax: PAUSE_MS_MAX,
   });
+}
+
+/** An evacuated host is cordoned; from here on VMs may come to it again. */
+export async function uncordon(fleet: Fleet, host: string): Promise<void> {
+  const client = await fleet.operator();
+  await client.ask({ method: "cordon", hostId: host as HostId, cordoned: false });
 }
