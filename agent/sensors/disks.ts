@@ -165,7 +165,9 @@ async function readDisk(disk: Disk, ask: Ask): Promise<readonly Reading[]> {
 
 function absence(drive: Drive, signal: "scan" | "health", thrown: unknown): Reading {
   const missing = thrown instanceof SystemError && thrown.code === "COMMAND_NOT_FOUND";
-  return absent({ ...drive, signal }, missing ? "missing" : "unreadable", reasonOf(thrown));
+  const reason = reasonOf(thrown);
+  if (!missing) return absent({ ...drive, signal }, "unreadable", reason);
+  return absent({ ...drive, signal }, "missing", `${reason}: is smartmontools installed?`);
 }
 
 interface Scan {
