@@ -87,6 +87,7 @@ export function prepare(state: State, vm: VmState, command: Prepare): Step {
     guest: "starting",
     verified: false,
     completeEpoch: -1,
+    lastComplete: false,
     address: undefined,
     chains: undefined,
     reason: undefined,
@@ -108,7 +109,13 @@ export function migrateOut(state: State, vm: VmState, command: MigrateOut): Step
     return refuse(state, vm, command, "STATE_CONFLICT", `The guest is ${vm.guest}`);
   }
   const { sagaId, toTerm, stream, target } = command;
-  const next = changed(vm, { outgoing: { sagaId, toTerm, stream, target }, reason: undefined });
+  const next = changed(vm, {
+    outgoing: { sagaId, toTerm, stream, target },
+    // What arrived here once is no epoch of this stream.
+    completeEpoch: -1,
+    lastComplete: false,
+    reason: undefined,
+  });
   return put(state, next, [
     journal("OUTGOING", next),
     { type: "stream", migrateOut: command },
@@ -169,6 +176,7 @@ export function burnIncoming(state: State, vm: VmState, reason: string): Step {
     address: undefined,
     awaitingLoad: undefined,
     completeEpoch: -1,
+    lastComplete: false,
     chains: undefined,
     reason,
   });

@@ -136,6 +136,8 @@ export interface VmState extends DurableVm {
   /** incoming: the listener's address, the newest complete epoch, and what waits for its load. */
   readonly address?: string;
   readonly completeEpoch: number;
+  /** incoming: that epoch is the last one, so that its load is under way or done. */
+  readonly lastComplete: boolean;
   readonly awaitingLoad?: Released;
 }
 
@@ -237,6 +239,7 @@ export function fromDurable(vm: DurableVm, life: number): VmState {
     guest: "absent",
     verified: false,
     completeEpoch: -1,
+    lastComplete: false,
   };
 }
 

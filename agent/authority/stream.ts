@@ -91,7 +91,8 @@ export function prepared(state: State, vm: VmState, event: Of<"prepared">): Step
 export function epochComplete(state: State, vm: VmState, event: Of<"epoch-complete">): Step {
   if (vm.stance.phase !== "incoming" || vm.stance.stream !== event.stream) return [state, []];
   const { vmId, stream, epoch, kind } = event;
-  const next = changed(vm, { completeEpoch: kind === "fuzzy" ? -1 : epoch });
+  const lastComplete = kind === "last";
+  const next = changed(vm, { completeEpoch: kind === "fuzzy" ? -1 : epoch, lastComplete });
   if (kind === "last") return put(state, next, [{ type: "load-epoch", vmId, stream, epoch }]);
   return put(state, next, [{ type: "send-ack", vmId, stream, epoch }]);
 }
@@ -132,13 +133,14 @@ export function released(state: State, vm: VmState, event: Released): Step {
   if (vm.awaitingLoad !== undefined) return [state, []];
   const next = changed(vm, { awaitingLoad: event });
   const { vmId, completeEpoch: epoch } = next;
+  if (vm.lastComplete) return put(state, next, []);
   return put(state, next, [{ type: "load-epoch", vmId, stream: at.stream, epoch }]);
 }
 
 function activate(state: State, vm: VmState): Step {
   if (vm.stance.phase !== "incoming") return tell(state, vm);
   const { term, stream } = vm.stance;
-  const lost = vm.awaitingLoad !== undefined;
+  const lost = vm.awaitingLoad !== undefined && !vm.lastComplete;
   const reason = lost
     ? `Resumed from epoch ${vm.completeEpoch}: what the guest did since is lost`
     : undefined;

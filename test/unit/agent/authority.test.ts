@@ -13,6 +13,7 @@ import {
   grant,
   HOLDS,
   lastAcked,
+  loaded,
   MOVES_OUT,
   migrateOut,
   NEXT_BOOT,
@@ -165,6 +166,20 @@ const steps: readonly (readonly [
     released(2, "died", 1),
     ["load-epoch"],
     "incoming 2",
+  ],
+  [
+    "loads the last epoch once, though the source's guest died meanwhile",
+    [...RECEIVES, complete(3, "last")],
+    released(2, "died", 1),
+    [],
+    "incoming 2",
+  ],
+  [
+    "resumes from the last epoch when the source's guest died while it was loaded",
+    [...RECEIVES, complete(3, "last"), released(2, "died", 1)],
+    loaded,
+    ["ACTIVE", "continue-guest", "send-active", "report"],
+    "active 2",
   ],
   [
     "promotes no epoch that was read from a running guest",
