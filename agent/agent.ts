@@ -68,6 +68,13 @@ export class Agent {
     await this.settled();
   }
 
+  /** A guest can be spoken to at last: what was to be done with it at this life's start is done. */
+  answered(vmId: VmId): void {
+    const stopped = this.machine.state.vms[vmId]?.stoppedByAgent === true;
+    const runs = this.ports.hypervisor.get(vmId)?.guest.phase() === "running";
+    if (stopped || runs) this.onLane(vmId, () => this.continueGuest(vmId));
+  }
+
   /** Resolves when nothing waits on any VM's lane. */
   async settled(): Promise<void> {
     await Promise.all(this.lanes.values());

@@ -13,16 +13,19 @@ import type { RunCommand } from "../runtime/command.ts";
 import type { Files } from "../runtime/files.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Chains, DurableVm, Found } from "./authority/state.ts";
+import { existingChains, originChains } from "./capture/chains.ts";
 import { discardImages, FlatImage } from "./capture/disk-flat.ts";
 import { inspectImage } from "./capture/disk-images.ts";
 import { type GuestPaths, guestPaths } from "./qemu/argv.ts";
 import { freezeDefinition } from "./qemu/definition.ts";
-import { findGuestProcess } from "./qemu/find.ts";
+import { type CommandLine, findGuestProcess, processes } from "./qemu/find.ts";
 import { adoptGuest, type Guest, startGuest } from "./qemu/guest.ts";
+import type { Phase } from "./qemu/machine.ts";
 import { prepareNetwork, releaseNetwork } from "./qemu/network.ts";
 import type { QemuProbe } from "./qemu/probe.ts";
-import { adoptProcess } from "./qemu/process.ts";
+import { adoptProcess, type ProcessIdentity } from "./qemu/process.ts";
 import { parseRamPath, RamFiles, sweepRamFiles } from "./qemu/ram-files.ts";
+import { type SilentGuest, watchSilent } from "./silent-guest.ts";
 
 /** Images that agents make: what a target received, and the overlays of cuts. */
 const OWN_IMAGE = /^[a-z][a-z0-9]{0,15}-(t\d{1,16}\.raw|\d{1,9}\.qcow2)$/;
@@ -40,7 +43,28 @@ export interface HypervisorPorts {
   readonly ramFolder: string;
   readonly allowUserNetwork: boolean;
   readonly onDied: (vmId: VmId, reason: string) => void;
+  /** A guest that did not answer when it was found does so now. */
+  readonly onAnswered: (vmId: VmId) => void;
 }
+
+/** A guest's process as it was found. */
+interface Known {
+  readonly vmId: VmId;
+  readonly identity: ProcessIdentity;
+  readonly paths: GuestPaths;
+  readonly definition: FrozenDefinition;
+}
+
+/** What a guest that was taken over is found doing. */
+const FOUND: Readonly<Record<Phase, Found>> = {
+  absent: "paused",
+  starting: "paused",
+  running: "running",
+  paused: "paused",
+  postmigrate: "paused",
+  incoming: "incoming",
+  gone: "paused",
+};
 
 /** A guest's process and where its files are. */
 export interface Running {
@@ -53,6 +77,7 @@ export class Hypervisor {
   private readonly ports: HypervisorPorts;
   private readonly ram: RamFiles;
   private readonly guests = new Map<VmId, Running>();
+  private readonly silent = new Map<VmId, SilentGuest>();
 
   constructor(ports: HypervisorPorts) {
     this.ports = ports;
@@ -93,53 +118,76 @@ export class Hypervisor {
   }
 
   /**
-   * Finds the guests that outlived the last agent, and removes the RAM files of those that did
-   * not. A process that cannot be spoken to is ended: nobody could stop it later.
+   * Finds the guests that outlived the last agent, all at once, and removes the RAM files of those
+   * that did not. One that lives and does not answer counts as running, and is asked again.
    */
   async recover(vms: readonly DurableVm[]): Promise<Record<VmId, Found>> {
+    const running = await processes();
+    const ramFiles = new Set<string>();
+    const statuses = await Promise.all(
+      vms.map(async (vm) => [vm.vmId, await this.adopt(vm, running, ramFiles)] as const),
+    );
+    await sweepRamFiles(this.ports.ramFolder, ramFiles);
     const found: Record<VmId, Found> = {};
-    for (const vm of vms) {
-      const status = await this.adopt(vm).catch((thrown) => {
-        this.ports.log.error("Cannot adopt a guest", { vmId: vm.vmId, reason: reasonOf(thrown) });
-        return undefined;
-      });
-      if (status !== undefined) found[vm.vmId] = status;
-    }
-    const keep = new Set([...this.guests.values()].map(({ paths }) => paths.ram));
-    await sweepRamFiles(this.ports.ramFolder, keep);
+    for (const [vmId, status] of statuses) if (status !== undefined) found[vmId] = status;
     return found;
   }
 
-  private async adopt({ vmId, definition }: DurableVm): Promise<Found | undefined> {
-    const { clock } = this.ports;
+  private async adopt(
+    { vmId, definition }: DurableVm,
+    among: readonly CommandLine[],
+    ramFiles: Set<string>,
+  ): Promise<Found | undefined> {
+    const { clock, log } = this.ports;
     const base = guestPaths(this.folder(vmId), this.ports.ramFolder, vmId, 0);
-    const process = await findGuestProcess(base.qmp);
+    const process = await findGuestProcess(base.qmp, among);
     if (process === undefined) return undefined;
     const { identity, ramPath } = process;
     if (definition === undefined || ramPath === undefined) {
       await adoptProcess(identity, clock)?.end();
       return undefined;
     }
-    const paths = { ...base, ram: ramPath };
-    const disks = definition.disks.map(({ id }) => id);
-    let guest: Guest | undefined;
+    ramFiles.add(ramPath);
+    const known: Known = { vmId, identity, paths: { ...base, ram: ramPath }, definition };
     try {
-      guest = await adoptGuest({ vm: vmId, identity, paths, disks }, this.ports);
+      const guest = await this.takeOver(known);
+      return guest === undefined ? undefined : FOUND[guest.phase()];
     } catch (thrown) {
-      await adoptProcess(identity, clock)?.end();
-      throw thrown;
+      log.error("A guest does not answer: asking again", { vmId, reason: reasonOf(thrown) });
+      return this.keepAsking(known) ? "running" : undefined;
     }
+  }
+
+  private async takeOver({ vmId, identity, paths, definition }: Known): Promise<Guest | undefined> {
+    const disks = definition.disks.map(({ id }) => id);
+    const guest = await adoptGuest({ vm: vmId, identity, paths, disks }, this.ports);
     if (guest === undefined) return undefined;
-    this.ram.adopt(ramPath, definition.memoryBytes);
+    this.ram.adopt(paths.ram, definition.memoryBytes);
     this.keep(vmId, { guest, paths, definition });
-    switch (guest.phase()) {
-      case "running":
-        return "running";
-      case "incoming":
-        return "incoming";
-      default:
-        return "paused";
-    }
+    return guest;
+  }
+
+  /** False when the process has ended meanwhile. */
+  private keepAsking(known: Known): boolean {
+    const { vmId, identity, paths } = known;
+    const { clock, log, onAnswered, onDied } = this.ports;
+    const process = adoptProcess(identity, clock);
+    if (process === undefined) return false;
+    const ask = async (): Promise<boolean> => {
+      const guest = await this.takeOver(known).catch(() => undefined);
+      if (guest === undefined) return false;
+      log.info("The guest answers again", { vmId });
+      this.silent.delete(vmId);
+      onAnswered(vmId);
+      return true;
+    };
+    const gone = (reason: string): void => {
+      this.silent.delete(vmId);
+      void this.ram.release(paths.ram);
+      onDied(vmId, reason);
+    };
+    this.silent.set(vmId, watchSilent(process, clock, ask, gone));
+    return true;
   }
 
   /**
@@ -152,7 +200,8 @@ export class Hypervisor {
     definition: FrozenDefinition,
     recorded: Chains | undefined,
   ): Promise<Chains> {
-    const chains = recorded === undefined ? originChains(definition) : await existing(recorded);
+    const chains =
+      recorded === undefined ? originChains(definition) : await existingChains(recorded);
     await this.launch(vmId, term, definition, chains, false);
     return chains;
   }
@@ -189,6 +238,8 @@ export class Hypervisor {
   }
 
   async end(vmId: VmId): Promise<void> {
+    await this.silent.get(vmId)?.end();
+    this.silent.delete(vmId);
     const running = this.guests.get(vmId);
     if (running === undefined) return;
     this.guests.delete(vmId);
@@ -226,6 +277,8 @@ export class Hypervisor {
   release(): void {
     for (const { guest } of this.guests.values()) guest.release();
     this.guests.clear();
+    for (const silent of this.silent.values()) silent.release();
+    this.silent.clear();
   }
 
   private async launch(
@@ -289,37 +342,6 @@ function makeFolder(path: string): void {
     const message = `Cannot use folder ${path}: ${reasonOf(cause)}`;
     throw new SystemError("FILE_FAILED", message, { cause });
   }
-}
-
-/** A first start: the images that the operator gave are the lowest layers. */
-function originChains(definition: FrozenDefinition): Chains {
-  const entries = definition.disks.map(({ id, originPath, originFormat }) => {
-    const chain: Chains[string] = [{ layer: 0, path: originPath, format: originFormat }];
-    return [id, chain] as const;
-  });
-  return Object.fromEntries(entries);
-}
-
-/** The highest recorded layer that exists, with its recorded parents; else it is not started. */
-async function existing(recorded: Chains): Promise<Chains> {
-  const chains: Chains = {};
-  for (const [id, chain] of Object.entries(recorded)) {
-    const folders = new Map<string, Set<string>>();
-    const there: Chains[string] = [];
-    for (const layer of chain) {
-      const at = layer.path.lastIndexOf("/");
-      const folder = layer.path.slice(0, at);
-      const names = folders.get(folder) ?? new Set(await readdir(folder).catch(() => []));
-      folders.set(folder, names);
-      if (names.has(layer.path.slice(at + 1))) there.push(layer);
-      else if (layer !== chain.at(-1)) {
-        throw new SystemError("DISK_INVALID", `Layer ${layer.path} of disk ${id} is gone`);
-      }
-    }
-    if (there.length === 0) throw new SystemError("DISK_INVALID", `No layer of disk ${id} exists`);
-    chains[id] = there;
-  }
-  return chains;
 }
 
 /** The end of a guest's serial log from `offset`; a negative one counts from the end. */

@@ -13,10 +13,18 @@ export interface FoundProcess {
   readonly ramPath: string | undefined;
 }
 
-/** Undefined when no living process serves that socket. */
-export async function findGuestProcess(qmpPath: string): Promise<FoundProcess | undefined> {
+export interface CommandLine {
+  readonly pid: number;
+  readonly args: readonly string[];
+}
+
+/** Undefined when no living process among `running` serves that socket. */
+export async function findGuestProcess(
+  qmpPath: string,
+  running?: readonly CommandLine[],
+): Promise<FoundProcess | undefined> {
   const wanted = `socket,id=qmp,path=${qmpPath},`;
-  for (const { pid, args } of await processes()) {
+  for (const { pid, args } of running ?? (await processes())) {
     if (!args.some((arg) => arg.startsWith(wanted))) continue;
     const stat = readProcess(pid);
     if (stat === undefined || stat.state === "Z") continue;
@@ -46,8 +54,9 @@ export async function endGuestsBelow(folder: string, clock: Clock): Promise<void
   }
 }
 
-async function processes(): Promise<{ pid: number; args: string[] }[]> {
-  const found: { pid: number; args: string[] }[] = [];
+/** Every process of the machine with its command line. */
+export async function processes(): Promise<CommandLine[]> {
+  const found: CommandLine[] = [];
   for (const entry of await readdir("/proc")) {
     if (!/^\d+$/.test(entry)) continue;
     const line = await readFile(`/proc/${entry}/cmdline`, "utf8").catch(() => "");

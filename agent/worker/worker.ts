@@ -83,6 +83,7 @@ export async function startWorker(
     ramFolder: config.ramFolder,
     allowUserNetwork: config.allowUserNetwork,
     onDied: (vmId, reason) => agent.dispatch({ type: "guest-died", vmId, reason }),
+    onAnswered: (vmId) => agent.answered(vmId),
   });
   const capacity = () => readCapacity(config, hypervisor);
   const dataServer = await listenData({

@@ -1,4 +1,14 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -39,6 +49,7 @@ hypervisors.before.each((world) => {
       ramFolder: world.ram,
       allowUserNetwork: false,
       onDied: () => {},
+      onAnswered: () => {},
       ...ports,
     });
 });
@@ -155,6 +166,71 @@ hypervisors(
     assert.equal(readdirSync(world.ram), ["else"]);
   },
 );
+
+/** A process that is a guest's by its arguments, and answers nobody. */
+async function silentGuest({
+  state,
+  ram,
+}: World): Promise<{ child: ChildProcess; ramFile: string }> {
+  const ramFile = ramPath(ram, VM, 1);
+  writeFileSync(ramFile, Buffer.alloc(MIB));
+  const qmp = `socket,id=qmp,path=${join(state, "vms", VM, "qmp.sock")},server=on,wait=off`;
+  const args = ["--eval", "console.log(1); setInterval(() => {}, 1000)", "--", qmp];
+  const object = `memory-backend-file,id=ram,mem-path=${ramFile},share=on`;
+  const child = spawn(process.execPath, [...args, object], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout!, "data");
+  return { child, ramFile };
+}
+
+const recorded = {
+  vmId: VM,
+  termSeen: 1,
+  refusedTerm: 0,
+  stance: { phase: "none" },
+  stoppedByAgent: false,
+  definition: frozen,
+} as const;
+
+hypervisors(
+  "recover() counts a guest that does not answer as running, and ends it not",
+  async (world) => {
+    const { child, ramFile } = await silentGuest(world);
+    const died: string[] = [];
+    const hypervisor = world.make({ onDied: (vmId) => died.push(vmId) });
+    try {
+      assert.equal(await hypervisor.recover([recorded]), { [VM]: "running" });
+      assert.is(child.exitCode ?? child.signalCode, null);
+      assert.ok(existsSync(ramFile), "its RAM stays");
+      assert.is(hypervisor.get(VM), undefined);
+      await hypervisor.end(VM);
+      if (child.signalCode === null) await once(child, "exit");
+      assert.is(child.signalCode, "SIGKILL", "it ends when it is told to");
+      assert.equal(died, []);
+    } finally {
+      child.kill("SIGKILL");
+      hypervisor.release();
+    }
+  },
+);
+
+hypervisors("recover() notices the end of a guest that does not answer", async (world) => {
+  const { child } = await silentGuest(world);
+  let tell = (): void => {};
+  const died = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const hypervisor = world.make({ onDied: () => tell() });
+  try {
+    assert.equal(await hypervisor.recover([recorded]), { [VM]: "running" });
+    child.kill("SIGKILL");
+    await died;
+  } finally {
+    child.kill("SIGKILL");
+    hypervisor.release();
+  }
+});
 
 hypervisors("freeze() waits for QEMU's probe", async (world) => {
   const { id, name, boot } = frozen;
