@@ -13,7 +13,7 @@ import type { CrashPoint } from "../../runtime/crash-point.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { realRandom } from "../../runtime/random.ts";
 import { ensureSecret } from "../../runtime/secrets.ts";
-import { openUplink } from "../../runtime/uplink.ts";
+import { openUplink, type Uplink } from "../../runtime/uplink.ts";
 import {
   makeFleet,
   runGuest,
@@ -180,12 +180,14 @@ for (const { party, point } of cases()) {
     const counted = (await fleet.counter(from, VM)).counter ?? 0;
     const watcher = new Watcher(fleet, [from, to]);
     try {
-      if (point === "management-prediction-journal") await predict(fleet, from);
-      else await evacuateBySomeone(fleet, from);
+      const predicts = point === "management-prediction-journal";
+      const uplink = predicts ? await predict(fleet, from) : undefined;
+      if (!predicts) await evacuateBySomeone(fleet, from);
       await armed.struck();
       const after = await settled(fleet, from, party, point);
       const host = vmOf(after, VM)?.hostId as string;
       await runs(fleet, host);
+      await acknowledged(uplink);
       const other = host === from ? to : from;
       const quiet = (await fleet.serial(other, VM)).length;
       await runs(fleet, host);
@@ -300,8 +302,19 @@ async function bothOpen(fleet: Fleet): Promise<void> {
   for (const host of ["alpha", "bravo"]) await uncordon(fleet, host);
 }
 
+/** What was predicted is told again after the server's end, until it is said to be durable. */
+async function acknowledged(uplink: Uplink | undefined): Promise<void> {
+  if (uplink === undefined) return;
+  await until(
+    "the prediction is acknowledged",
+    () => uplink.pending,
+    (pending) => pending === 0,
+  );
+  uplink.close();
+}
+
 /** The NIC firmware of a server predicts its failure, and says so until it is acknowledged. */
-async function predict(fleet: Fleet, from: string): Promise<void> {
+async function predict(fleet: Fleet, from: string): Promise<Uplink> {
   const client = await fleet.operator();
   await bothOpen(fleet);
   await client.ask({ method: "mode", mode: "act" });
@@ -334,11 +347,7 @@ async function predict(fleet: Fleet, from: string): Promise<void> {
     horizonMs: 60_000,
     evidence: [{ signal: "crc", value: 2, threshold: 1, text: "CRC errors" }],
   });
-  void until(
-    "acknowledged",
-    () => uplink.pending,
-    (pending) => pending === 0,
-  ).then(() => uplink.close());
+  return uplink;
 }
 
 /** The evacuation is over, no saga is open, and the VM runs where its record says. */

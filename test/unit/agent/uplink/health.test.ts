@@ -185,7 +185,7 @@ health(
       serverId: "alpha",
       sensor: "disk/scan/scan",
       status: "missing",
-      reason: "Cannot start smartctl",
+      reason: "Cannot start smartctl: is smartmontools installed?",
     });
     assert.equal(server.predicted(), []);
   },
