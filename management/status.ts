@@ -6,7 +6,7 @@ import type { MigrationProgress } from "../protocol/authority.ts";
 import type { HostSummary, VmSummary } from "../protocol/evacuation.ts";
 import type { Mode } from "../protocol/operator.ts";
 import type { Telemetry } from "../protocol/prediction.ts";
-import type { EvacuationRecord, PredictionRecord, State } from "./state.ts";
+import { type EvacuationRecord, type PredictionRecord, recordOf, type State } from "./state.ts";
 import type { SensorFaultRecord } from "./store.ts";
 
 /** Finished evacuations that are shown; the store keeps more. */
@@ -72,7 +72,5 @@ function insecureOf({ fleet }: State, self: boolean): string[] {
 function shown(state: State): EvacuationRecord[] {
   const all = Object.values(state.evacuations);
   const old = all.filter((one) => one.phase === "done").slice(0, -EVACUATIONS_SHOWN);
-  return all
-    .filter((one) => !old.includes(one))
-    .map(({ retryAtMs: _retry, askedBy: _asked, ...record }) => record);
+  return all.filter((one) => !old.includes(one)).map(recordOf);
 }
