@@ -39,7 +39,16 @@ export interface Config {
  */
 export const DEFAULT_CONFIG: Config = {
   origin: "local",
-  clearMs: { disk: DAY_MS, nic: 10 * MINUTE_MS },
+  clearMs: {
+    disk: DAY_MS,
+    nic: 10 * MINUTE_MS,
+    memory: DAY_MS,
+    cpu: HOUR_MS,
+    fan: HOUR_MS,
+    power: HOUR_MS,
+    temperature: 10 * MINUTE_MS,
+    pcie: DAY_MS,
+  },
   crcErrorsPerFrame: 1e-8,
   crcWindowMs: MINUTE_MS,
   framesMin: 1_000,

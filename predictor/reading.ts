@@ -4,7 +4,15 @@
  * @module
  */
 
-export type Component = "disk" | "nic";
+export type Component =
+  | "disk"
+  | "nic"
+  | "memory"
+  | "cpu"
+  | "fan"
+  | "power"
+  | "temperature"
+  | "pcie";
 
 /** The counters of a disk that count towards "two of five", by ATA attribute id. */
 export const DISK_COUNTERS = [
@@ -23,7 +31,18 @@ export type DiskSignal =
   | "critical-warning"
   | "media-errors"
   | "percentage-used"
-  | "temperature";
+  | "temperature"
+  | "available-spare"
+  | "spare-threshold"
+  | "grown-defects"
+  | "uncorrected-errors"
+  | "power-on-hours"
+  | "io-errors"
+  | "io-time"
+  | "reads"
+  | "writes"
+  | "array-degraded"
+  | `smart-${number}`;
 
 export type NicSignal =
   | "rx-packets"
@@ -33,9 +52,54 @@ export type NicSignal =
   | "carrier-losses"
   | "admin-up"
   | "operstate"
-  | "speed";
+  | "speed"
+  | "rx-bytes"
+  | "tx-bytes"
+  | "tx-packets"
+  | "rx-errors"
+  | "tx-errors"
+  | "rx-dropped"
+  | "tx-dropped"
+  | "fec-corrected"
+  | "fec-uncorrectable"
+  | "symbol-errors"
+  | "rx-power"
+  | "health";
 
-export type Signal = DiskSignal | NicSignal;
+/** Counters of errors that the hardware has put right, and of those it has not. */
+export type MemorySignal = "corrected-errors" | "uncorrected-errors" | "pressure" | "health";
+export type PcieSignal = "corrected-errors" | "nonfatal-errors" | "fatal-errors";
+export type CpuSignal = "pressure" | "load" | "health";
+
+/** `-alarm` and `-fault` are the chip's own verdicts, 0 or 1; the limits are the chip's too. */
+export type TemperatureSignal =
+  | "temperature"
+  | "temperature-max"
+  | "temperature-critical"
+  | "temperature-alarm"
+  | "temperature-fault"
+  | "health";
+export type FanSignal = "fan-speed" | "fan-min" | "fan-duty" | "fan-alarm" | "fan-fault" | "health";
+export type PowerSignal =
+  | "voltage"
+  | "voltage-min"
+  | "voltage-max"
+  | "voltage-alarm"
+  | "power"
+  | "power-max"
+  | "power-alarm"
+  | "redundancy"
+  | "health";
+
+export type Signal =
+  | DiskSignal
+  | NicSignal
+  | MemorySignal
+  | PcieSignal
+  | CpuSignal
+  | TemperatureSignal
+  | FanSignal
+  | PowerSignal;
 
 /**
  * Why there is no value. "missing": not there, or not offered by the device. "unreadable": asked,

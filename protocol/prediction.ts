@@ -17,7 +17,16 @@ export const evidence = z.strictObject({
 });
 export type Evidence = z.infer<typeof evidence>;
 
-export const component = z.enum(["disk", "nic", "memory", "cpu", "fan", "power", "temperature"]);
+export const component = z.enum([
+  "disk",
+  "nic",
+  "memory",
+  "cpu",
+  "fan",
+  "power",
+  "temperature",
+  "pcie",
+]);
 export type Component = z.infer<typeof component>;
 
 /** A server is likely to fail: move its guests while it still runs. */

@@ -5,16 +5,17 @@ type Value = number | bigint | string;
 
 /** Readings of one disk: a value, or the reason for none. */
 export function diskReadings(
-  values: Partial<Record<DiskSignal, Value | { missing: string }>>,
+  values: { readonly [signal in DiskSignal]?: Value | { missing: string } | undefined },
   instance = "model/serial",
   device = "sda",
 ): Reading[] {
-  return Object.entries(values).map(([signal, value]): Reading => {
+  return Object.entries(values).flatMap(([signal, value]): Reading[] => {
+    if (value === undefined) return [];
     const sensor = { component: "disk", device, instance, source: "test" } as const;
     const about = { ...sensor, signal: signal as DiskSignal };
     return typeof value === "object"
-      ? { ...about, status: "missing", reason: value.missing }
-      : { ...about, status: "ok", value };
+      ? [{ ...about, status: "missing", reason: value.missing }]
+      : [{ ...about, status: "ok", value }];
   });
 }
 
