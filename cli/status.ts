@@ -55,14 +55,14 @@ const HOST_HEADINGS = ["host", "server", "agent", "cordoned", "risk", "memory fr
 
 function hostRows({ hosts, vms, telemetry }: Status): Cell[][] {
   return hosts.map((host) => {
-    const { hostId, serverId, connected, heard, cordoned, capacity, capabilities } = host;
+    const { hostId, serverId, cordoned, capacity, capabilities } = host;
     const risks = Object.values(telemetry[serverId] ?? {}).map(({ risk }) => risk);
     const free = capacity && bytesText(capacity.memoryBytes - capacity.memoryUsedBytes);
     const qemu = capabilities && `${capabilities.qemuVersion} ${capabilities.accelerator}`;
     return [
       hostId,
       serverId,
-      connected ? "connected" : heard ? "lost" : "not heard yet",
+      agentCell(host),
       cordoned,
       risks.length === 0 ? undefined : Math.max(...risks).toFixed(2),
       free,
@@ -70,6 +70,12 @@ function hostRows({ hosts, vms, telemetry }: Status): Cell[][] {
       vms.filter((vm) => vm.hostId === hostId).length,
     ];
   });
+}
+
+function agentCell({ connected, heard, declaredOff }: Status["hosts"][number]): string {
+  if (connected) return "connected";
+  if (declaredOff !== undefined) return "declared off";
+  return heard ? "lost" : "not heard yet";
 }
 
 const VM_HEADINGS = ["vm", "name", "host", "term", "phase", "guest", "memory", "note"];

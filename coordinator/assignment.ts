@@ -9,12 +9,12 @@
 import type { VmReport } from "../protocol/authority.ts";
 import type { VmId } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
-import { putVm } from "./migrate.ts";
 import { highestTerm } from "./standing.ts";
 import {
   type Config,
   type Effect,
   type Host,
+  putVm,
   reportFrom,
   type State,
   type Step,
@@ -100,6 +100,9 @@ export function settle(state: State, vm: Vm, atMs: number, config: Config): Step
 
 function settleHolder(state: State, vm: Vm, atMs: number, config: Config): Step {
   const holder = state.hosts[vm.hostId];
+  if (holder?.declaredOff !== undefined) {
+    return hold(state, vm, `${vm.hostId} is off, and no other host has a copy`);
+  }
   if (!holder?.heard) return hold(state, vm, `Host ${vm.hostId} has not been heard of`);
   const report = holder.reports[vm.vmId];
   if (vm.desired === "stopped") return stop(state, vm, report, atMs, config);

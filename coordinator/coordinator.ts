@@ -7,7 +7,7 @@
 import type { VmReport } from "../protocol/authority.ts";
 import type { HostId, VmId } from "../protocol/ids.ts";
 import { settle, takeReport } from "./assignment.ts";
-import { advance, migrate, putSaga, resultOf } from "./migrate.ts";
+import { advance, migrate, resultOf } from "./migrate.ts";
 import * as request from "./requests.ts";
 import { standsAsBefore } from "./standing.ts";
 import {
@@ -18,6 +18,7 @@ import {
   type HostRecord,
   hostOf,
   hostRecordOf,
+  putSaga,
   type SagaRecord,
   type State,
   type Step,
@@ -77,6 +78,8 @@ function take(state: State, event: Event, config: Config): Step {
       return request.cancelSaga(state, event);
     case "cordon":
       return request.cordon(state, event);
+    case "declare-off":
+      return request.declareOff(state, event);
     case "run-vm":
       return request.runVm(state, event);
     case "end-vm":
@@ -108,7 +111,8 @@ function inventory(state: State, event: Of<"inventory">): Step {
     capabilities,
     reports: known?.reports ?? {},
   };
-  const fresh = known === undefined || known.serverId !== serverId;
+  // It speaks: whoever said that it was off is answered.
+  const fresh = known?.serverId !== serverId || known.declaredOff !== undefined;
   const effects: Effect[] = fresh ? [{ type: "save-host", host: hostRecordOf(host) }] : [];
   let next: State = { ...owing(state), hosts: { ...state.hosts, [hostId]: host } };
   for (const report of event.vms) {
@@ -224,6 +228,7 @@ function vmsTouched(state: State, event: Event): VmId[] {
     case "inventory":
     case "frozen":
     case "cancel-saga":
+    case "declare-off":
     case "run-vm":
     case "end-vm":
       return Object.keys(state.vms) as VmId[];

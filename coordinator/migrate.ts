@@ -6,7 +6,8 @@
  * Rule 2: nothing but reports moves a saga past its point of no return; a lost message is sent
  *         again, and a repeated one changes nothing.
  * Rule 3: the source gets the VM back only under a new term, and only once the target's term is
- *         burnt or its guest is proven dead there before it was verified.
+ *         burnt, or its guest is proven dead there before it was verified: by its agent, or by an
+ *         operator's word that the target's server is off.
  *
  * The phases are drawn in state.ts.
  */
@@ -17,6 +18,8 @@ import {
   type Config,
   type Effect,
   type Event,
+  putSaga,
+  putVm,
   reportFrom,
   type Saga,
   type SagaPhase,
@@ -143,6 +146,8 @@ function moving(now: Now): Step {
   if (wasActive(saga, target)) return promoted(now);
   if (hasReleased(saga, source)) {
     if (isBurnt(saga, target)) return giveBack(now, source, target.reason ?? "burnt");
+    const off = targetOff(now);
+    if (off !== undefined) return giveBack(now, source, off);
     return resend(now, saga.target, {
       type: "released",
       vmId: saga.vmId,
@@ -214,7 +219,17 @@ function verifying(now: Now): Step {
   if (target.phase === "active" && target.verified) {
     return enter({ ...now, saga: { ...saga, outcome: "moved" } }, "retiring");
   }
-  return target.phase === "active" ? [now.state, []] : diedUnverified(now, source);
+  if (target.phase !== "active") return diedUnverified(now, source);
+  const off = targetOff(now);
+  const connected = now.state.hosts[saga.source]?.connected === true;
+  const kept = connected && hasReleased(saga, source) && source.guest === "paused";
+  return off !== undefined && kept ? giveBack(now, source, off) : [now.state, []];
+}
+
+/** Nothing of the target runs any more, by an operator's word; undefined without one. */
+function targetOff({ state, saga }: Now): string | undefined {
+  const off = state.hosts[saga.target]?.declaredOff;
+  return off === undefined ? undefined : `${saga.target} is off: ${off}`;
 }
 
 /**
@@ -249,12 +264,7 @@ function giveBack(now: Now, source: VmReport, why: string): Step {
   if (vm === undefined) return [state, []];
   const returnTerm = Math.max(vm.termMax, saga.toTerm) + 1;
   const back: Vm = { ...vm, term: returnTerm, termMax: returnTerm, hostId: saga.source };
-  const lost =
-    source.guest === "paused"
-      ? saga.phase === "verifying"
-        ? `What the guest did on ${saga.target}`
-        : undefined
-      : "The guest's memory: it was started again from its disk";
+  const lost = lostBy(now, source);
   const returning: Saga = {
     ...saga,
     returnTerm,
@@ -265,6 +275,16 @@ function giveBack(now: Now, source: VmReport, why: string): Step {
   const next = putVm(state, back);
   const [after, effects] = enter({ ...now, state: next, saga: returning }, "recovering");
   return [after, [{ type: "save-vm", vm: vmRecordOf(back) }, ...effects]];
+}
+
+/** A target that is off may have been active, and never have said so. */
+function lostBy(now: Now, source: VmReport): string | undefined {
+  const { saga } = now;
+  if (source.guest !== "paused") return "The guest's memory: it was started again from its disk";
+  if (saga.phase === "verifying") return `What the guest did on ${saga.target}`;
+  return targetOff(now) === undefined
+    ? undefined
+    : `What the guest may have done on ${saga.target}`;
 }
 
 function recovering(now: Now): Step {
@@ -378,12 +398,4 @@ function late({ atMs, saga }: Now, limitMs: number | undefined): boolean {
 
 function save(saga: Saga): Effect {
   return { type: "save-saga", saga: sagaRecordOf(saga) };
-}
-
-export function putSaga(state: State, saga: Saga): State {
-  return { ...state, sagas: { ...state.sagas, [saga.sagaId]: saga } };
-}
-
-export function putVm(state: State, vm: Vm): State {
-  return { ...state, vms: { ...state.vms, [vm.vmId]: vm } };
 }

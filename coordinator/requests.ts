@@ -5,12 +5,13 @@
 import type { HostSummary, VmSummary } from "../protocol/evacuation.ts";
 import type { OperationId } from "../protocol/ids.ts";
 import { termHeard } from "./assignment.ts";
-import { cancel, putVm } from "./migrate.ts";
+import { cancel } from "./migrate.ts";
 import {
   type Effect,
   type Event,
   hostRecordOf,
   type PendingRun,
+  putVm,
   reportFrom,
   type State,
   type Step,
@@ -40,6 +41,36 @@ export function cordon(state: State, event: Of<"cordon">): Step {
   return [
     { ...state, hosts: { ...state.hosts, [host.hostId]: next } },
     [{ type: "save-host", host: hostRecordOf(next) }, done(event.operationId)],
+  ];
+}
+
+/**
+ * Accepted only of a host whose agent is away: one that speaks is not off. What waited for that
+ * host is settled by the same step.
+ */
+export function declareOff(state: State, event: Of<"declare-off">): Step {
+  const { operationId, hostId, serverId, reason } = event;
+  const host = state.hosts[hostId];
+  if (host === undefined) {
+    return fail(state, operationId, "HOST_UNKNOWN", `Host ${hostId} is unknown`);
+  }
+  if (host.serverId !== serverId) {
+    const other = `${hostId} is on server ${host.serverId}, not ${serverId}`;
+    return fail(state, operationId, "STATE_CONFLICT", other);
+  }
+  if (host.connected) {
+    const speaks = `The agent of ${hostId} is connected: its server is not off`;
+    return fail(state, operationId, "STATE_CONFLICT", speaks);
+  }
+  const next = { ...host, declaredOff: reason };
+  const text = `An operator says that server ${serverId} of ${hostId} is off: ${reason}`;
+  return [
+    { ...state, hosts: { ...state.hosts, [hostId]: next } },
+    [
+      { type: "save-host", host: hostRecordOf(next) },
+      { type: "note", text, causedBy: operationId },
+      done(operationId),
+    ],
   ];
 }
 
@@ -146,6 +177,7 @@ export function fleetOf(state: State): Effect {
     connected: host.connected,
     heard: host.heard,
     cordoned: host.cordoned,
+    ...(host.declaredOff === undefined ? {} : { declaredOff: host.declaredOff }),
     ...(host.capacity === undefined ? {} : { capacity: host.capacity }),
     ...(host.capabilities === undefined ? {} : { capabilities: host.capabilities }),
   }));

@@ -154,6 +154,7 @@ class Shell {
       case "identify-host":
       case "cancel-saga":
       case "cordon":
+      case "declare-off":
       case "run-vm":
       case "end-vm":
         this.dispatch({ ...message, atMs });

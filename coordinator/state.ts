@@ -33,6 +33,8 @@ export const hostRecord = z.strictObject({
   hostId,
   serverId,
   cordoned: z.boolean(),
+  /** An operator's word that its server is off; void once the host is heard again. */
+  declaredOff: z.string().max(1_024).optional(),
 });
 export type HostRecord = z.infer<typeof hostRecord>;
 
@@ -145,7 +147,8 @@ export type Event = At<
   /** From whom it came is needed where the message does not say it. */
   | (Frozen & { readonly hostId: HostId })
   | (MigrationProgress & { readonly hostId: HostId })
-  | Extract<Message, { type: "identify-host" | "cancel-saga" | "cordon" | "run-vm" | "end-vm" }>
+  | Extract<Message, { type: "identify-host" | "cancel-saga" | "run-vm" | "end-vm" }>
+  | Extract<Message, { type: "cordon" | "declare-off" }>
   /** With fresh random ids for the stream and its one-use token. */
   | (Migrate & { readonly stream: StreamId; readonly token: string })
 >;
@@ -198,8 +201,10 @@ export function sagaOf(record: SagaRecord, atMs: number): Saga {
   return { ...record, sinceMs: atMs, movedAtMs: atMs, sentAtMs: Number.NEGATIVE_INFINITY };
 }
 
-export function hostRecordOf({ hostId: id, serverId: server, cordoned }: Host): HostRecord {
-  return { hostId: id, serverId: server, cordoned };
+export function hostRecordOf(host: Host): HostRecord {
+  const { hostId: id, serverId: server, cordoned, declaredOff } = host;
+  const record = { hostId: id, serverId: server, cordoned };
+  return declaredOff === undefined ? record : { ...record, declaredOff };
 }
 
 export function vmRecordOf(vm: Vm): VmRecord {
@@ -219,4 +224,12 @@ export function sagaFor(state: State, id: VmId): Saga | undefined {
 
 export function reportFrom(state: State, host: HostId, vm: VmId): VmReport | undefined {
   return state.hosts[host]?.reports[vm];
+}
+
+export function putSaga(state: State, saga: Saga): State {
+  return { ...state, sagas: { ...state.sagas, [saga.sagaId]: saga } };
+}
+
+export function putVm(state: State, vm: Vm): State {
+  return { ...state, vms: { ...state.vms, [vm.vmId]: vm } };
 }

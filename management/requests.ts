@@ -46,6 +46,7 @@ export function takeRequest(link: Link, { operationId, ask }: Request, ports: Re
       decide(link, operationId, ask, ports);
       break;
     case "cordon":
+    case "declare-off":
     case "vm-run":
     case "vm-stop":
     case "vm-console":
@@ -79,7 +80,10 @@ function decide(link: Link, operationId: OperationId, ask: DecidedAsk, ports: Re
   ports.dispatch({ type: "ask", operationId, ask, atMs });
 }
 
-type RelayedAsk = Extract<Ask, { method: "cordon" | "vm-run" | "vm-stop" | "vm-console" }>;
+type RelayedAsk = Extract<
+  Ask,
+  { method: "cordon" | "declare-off" | "vm-run" | "vm-stop" | "vm-console" }
+>;
 
 function relay(link: Link, operationId: OperationId, ask: RelayedAsk, ports: RequestPorts): void {
   const answerMs = ask.method === "vm-run" ? RUN_ANSWER_MS : ANSWER_MS;
@@ -97,6 +101,10 @@ function relayedOf(operationId: OperationId, ask: RelayedAsk): Message {
   switch (ask.method) {
     case "cordon":
       return { type: "cordon", operationId, hostId: ask.hostId, cordoned: ask.cordoned };
+    case "declare-off": {
+      const { hostId, serverId, reason } = ask;
+      return { type: "declare-off", operationId, hostId, serverId, reason };
+    }
     case "vm-run":
       return { type: "run-vm", operationId, hostId: ask.hostId, definition: ask.definition };
     case "vm-stop":

@@ -38,6 +38,8 @@ export const hostSummary = z.strictObject({
   /** Heard since the coordinator started; of others nothing may be assumed. */
   heard: z.boolean(),
   cordoned: z.boolean(),
+  /** An operator's word that its server is off, until the host is heard again. */
+  declaredOff: text.optional(),
   capacity: capacity.optional(),
   capabilities: agentCapabilities.optional(),
 });
@@ -91,6 +93,19 @@ export const cordon = z.strictObject({
   operationId,
   hostId,
   cordoned: z.boolean(),
+});
+
+/**
+ * An operator's word that a server is off and stays off until it is heard of again: who typed its
+ * name has looked. It is the proof that nothing runs there.
+ */
+export const declareOff = z.strictObject({
+  type: z.literal("declare-off"),
+  operationId,
+  hostId,
+  /** As typed by the operator; it must be the host's. */
+  serverId,
+  reason: text,
 });
 
 export const runVm = z.strictObject({

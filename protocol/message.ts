@@ -58,6 +58,7 @@ export const message = z.discriminatedUnion("type", [
   evacuation.cancelSaga,
   evacuation.migrationResult,
   evacuation.cordon,
+  evacuation.declareOff,
   evacuation.runVm,
   evacuation.endVm,
   evacuation.readConsole,

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { guestDefinition } from "./definition.ts";
-import { hostId, operationId, text, vmId } from "./ids.ts";
+import { hostId, operationId, serverId, text, vmId } from "./ids.ts";
 
 export const mode = z.enum(["shadow", "act"]);
 export type Mode = z.infer<typeof mode>;
@@ -19,6 +19,8 @@ export const request = z.strictObject({
     z.strictObject({ method: z.literal("mode"), mode: mode.optional() }),
     z.strictObject({ method: z.literal("disarm"), disarmed: z.boolean() }),
     z.strictObject({ method: z.literal("cordon"), hostId, cordoned: z.boolean() }),
+    /** The server's name is typed again, so that no other is meant. */
+    z.strictObject({ method: z.literal("declare-off"), hostId, serverId, reason: text }),
     z.strictObject({
       method: z.literal("evacuate"),
       hostId,

@@ -41,6 +41,7 @@ export const MAY_SAY: Readonly<Partial<Record<Pair, readonly MessageType[]>>> = 
     "migrate",
     "cancel-saga",
     "cordon",
+    "declare-off",
     "run-vm",
     "end-vm",
     "read-console",

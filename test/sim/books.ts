@@ -34,6 +34,8 @@ export class Books {
   readonly verified = new Set<number>();
   /** The life of the agent that journalled INCOMING of a term. */
   readonly incomingLife = new Map<number, number>();
+  /** The boot of the host at that moment: it received nothing that outlives it. */
+  readonly incomingBoot = new Map<number, string>();
   /** Terms at which the coordinator said that work is lost. */
   readonly lostAt = new Set<number>();
   /** By host, the newest epoch applied; by stream and epoch, the content loaded. */

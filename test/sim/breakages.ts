@@ -6,6 +6,7 @@ import { durableOf, type Effect, type State, type VmState } from "../../agent/au
 import type {
   Effect as CoordinatorEffect,
   State as CoordinatorState,
+  Host,
   VmRecord,
 } from "../../coordinator/state.ts";
 import type { VmReport } from "../../protocol/authority.ts";
@@ -221,6 +222,29 @@ export const BREAKAGES: readonly Breakage[] = [
     },
   },
   {
+    name: "silence-taken-for-off",
+    rule: "that a server is off is proven by who has looked, never by its silence",
+    coordinatorStep: (step) => (state, event, config) => {
+      if (event.type !== "tick") return step(state, event, config);
+      return step(
+        { ...state, hosts: declaredOff(state, (host) => !host.connected) },
+        event,
+        config,
+      );
+    },
+  },
+  {
+    name: "declared-off-outlives-return",
+    rule: "a host that is heard again is not off",
+    coordinatorStep: (step) => (state, event, config) => {
+      const [next, effects] = step(state, event, config);
+      if (event.type !== "inventory") return [next, effects];
+      const was = state.hosts[event.hostId]?.declaredOff !== undefined;
+      const hosts = declaredOff(next, ({ hostId }) => was && hostId === event.hostId);
+      return [{ ...next, hosts }, effects];
+    },
+  },
+  {
     name: "retired-before-verified",
     rule: "the source is kept until the guest is verified at the target",
     coordinatorStep: (step) => (state, event, config) => {
@@ -280,6 +304,14 @@ function twice(effect: CoordinatorEffect, state: CoordinatorState): CoordinatorE
     ({ hostId, connected }) => connected && hostId !== source && hostId !== effect.hostId,
   );
   return other === undefined ? [effect] : [effect, { ...effect, hostId: other.hostId }];
+}
+
+function declaredOff(state: CoordinatorState, which: (host: Host) => boolean) {
+  const hosts = Object.values(state.hosts).map((host): [HostId, Host] => [
+    host.hostId,
+    which(host) ? { ...host, declaredOff: "broken on purpose" } : host,
+  ]);
+  return Object.fromEntries(hosts);
 }
 
 function isTarget(state: CoordinatorState, hostId: HostId, vmId: VmId): boolean {

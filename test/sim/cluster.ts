@@ -153,6 +153,14 @@ export class Cluster implements Surroundings {
     this.management.pass({ type: "cordon", operationId, hostId, cordoned });
   }
 
+  /** An operator has looked at the server, and says so. */
+  declareOff(hostId: HostId): void {
+    const operationId = this.management.operation();
+    const { serverId } = this.agentAt(hostId).host;
+    const reason = "It has no power";
+    this.management.pass({ type: "declare-off", operationId, hostId, serverId, reason });
+  }
+
   predict(place: string, serverOf: string, predictionId: string, probability: number): void {
     const source = place.startsWith("nic-") ? "nic" : "agent";
     this.reporters.get(place)?.predict({

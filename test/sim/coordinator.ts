@@ -138,6 +138,7 @@ export class SimulatedCoordinator {
       case "identify-host":
       case "cancel-saga":
       case "cordon":
+      case "declare-off":
       case "run-vm":
       case "end-vm":
         this.dispatch({ ...message, atMs });

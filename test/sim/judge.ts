@@ -54,6 +54,7 @@ export function judge(oracle: Court, entry: Entry): void {
       return;
     case "INCOMING":
       books.incomingLife.set(termOf(vm), host.life);
+      books.incomingBoot.set(termOf(vm), host.bootId);
       return;
     case "RELEASED":
       released(oracle, entry);
@@ -109,10 +110,15 @@ function granted(oracle: Court, entry: Entry): void {
   if (books.lostAt.has(term)) books.line = Math.min(books.line, newestOn(host, vm.vmId));
 }
 
-/** What was released is burnt, or was active, or the target has heard of more. */
+/**
+ * What was released is burnt, or was active, or the target has heard of more, or has lost its power
+ * since: what it received it can never activate.
+ */
 function settled(oracle: Court, given: Released, { vm, books }: Entry): boolean {
   if (books.burnt.has(given.toTerm) || books.active.has(given.toTerm)) return true;
   const target = oracle.hosts.find((host) => host.hostId === given.target);
+  const boot = target?.powered === true ? target.bootId : undefined;
+  if (boot !== books.incomingBoot.get(given.toTerm)) return true;
   const record = target?.records.get(vm.vmId);
   return record !== undefined && record.termSeen >= given.toTerm && termOf(record) === 0;
 }

@@ -114,6 +114,8 @@ export function describe(message: Message): string {
       return `identify-host ${message.hostId}`;
     case "cordon":
       return `cordon ${message.hostId} ${message.cordoned}`;
+    case "declare-off":
+      return `declare-off ${message.hostId}: ${message.reason}`;
     case "operation-result":
       return message.ok ? "operation-result ok" : `operation-result ${message.reason}`;
     default:

@@ -5,6 +5,7 @@
  *   run VM on HOST | stop VM | evacuate HOST [to HOST] [only VM] [dry-run] | cancel HOST
  *   mode act|shadow | disarm | arm | cordon HOST | uncordon HOST
  *   predict HOST ID | predict nic-HOST ID | predict HOST ID for SERVER
+ *   declare-off HOST             an operator says that its server is off
  *   crash NAME | crash NAME at STEP | start NAME | power-off HOST | power-on HOST
  *   cut A B | cut A>B | join A B | cut-stream HOST | guest-dies VM on HOST
  *   resend MESSAGE to HOST       the first such message, once more
@@ -126,6 +127,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   arm: (cluster) => cluster.management.ask({ method: "disarm", disarmed: false }),
   cordon: (cluster, [host]) => cluster.cordon(host as HostId, true),
   uncordon: (cluster, [host]) => cluster.cordon(host as HostId, false),
+  "declare-off": (cluster, [host]) => cluster.declareOff(host as HostId),
   predict: (cluster, [place, id, , server]) =>
     cluster.predict(place!, server ?? place!.replace("nic-", ""), id!, 0.9),
   start: (cluster, [name]) => program(cluster, name!).start(),

@@ -229,7 +229,7 @@ class Run {
     const { management } = cluster;
     const { hostId } = this.anyHost().host;
     const vm = chance.pick(vms);
-    switch (chance.below(24)) {
+    switch (chance.below(27)) {
       case 0:
       case 1:
         management.ask({ method: "cancel", hostId });
@@ -250,8 +250,20 @@ class Run {
       case 7:
         cluster.cancelMoves();
         return;
+      case 8:
+      case 9:
+      case 10:
+        this.declareOff();
+        return;
       default:
         this.move(vm);
+    }
+  }
+
+  /** An operator says so only of a server that he has seen to be off. */
+  private declareOff(): void {
+    for (const { host } of this.cluster.agents.values()) {
+      if (!host.powered) this.cluster.declareOff(host.hostId);
     }
   }
 
@@ -297,6 +309,7 @@ class Run {
   /** What an operator would do about VMs that keep dying. */
   private nudge(): void {
     const { cluster } = this;
+    this.declareOff();
     for (const hostId of cluster.agents.keys()) cluster.cordon(hostId, false);
     for (const vm of Object.values(cluster.coordinator.machine?.state.vms ?? {})) {
       if (vm.held?.startsWith("Started ") === true) cluster.runVm(vmName(vm.vmId), vm.hostId);
@@ -309,7 +322,9 @@ class Run {
     const state = coordinator.machine?.state;
     if (state === undefined || management.machine === undefined) return "a program is down";
     for (const saga of Object.values(state.sagas)) {
-      if (saga.phase === "done" || this.isDead(saga.source) || this.isDead(saga.target)) continue;
+      if (saga.phase === "done" || this.isDead(saga.source)) continue;
+      // Where the source kept nothing either, the VM waits for the target's return.
+      if (this.isDead(saga.target) && saga.phase === "verifying") continue;
       return `saga ${saga.sagaId} of ${vmName(saga.vmId)} is ${saga.phase}: ${saga.reason ?? ""}`;
     }
     for (const vm of Object.values(state.vms)) {

@@ -95,6 +95,20 @@ commands("status, hosts and vms print tables for people", async ({ args }) => {
   assert.match((await run([...args, "vms"])).out, new RegExp(`^${VM} +counter +alpha +1`, "m"));
 });
 
+commands(
+  "host declare-off wants the server's name and a reason, and passes both on",
+  async (site) => {
+    const command = ["host", "declare-off", "alpha", "--server", "alpha"];
+    assert.is((await run([...site.args, ...command])).code, 2);
+    const asked = run([...site.args, ...command, "--reason", "pulled its plug"]);
+    const { operationId, hostId, serverId, reason } = await site.coordinator.take("declare-off");
+    assert.equal([hostId, serverId, reason], ["alpha", "alpha", "pulled its plug"]);
+    site.coordinator.send({ type: "operation-result", operationId, ok: true });
+    const { out, code } = await asked;
+    assert.equal([out, code], ["alpha counts as off until it is heard of again\n", 0]);
+  },
+);
+
 commands("mode, disarm and arm change what they say", async ({ args, management }) => {
   assert.is((await run([...args, "mode", "act"])).out, "Mode act\n");
   assert.is((await run([...args, "disarm"])).out, "Mode act, disarmed\n");

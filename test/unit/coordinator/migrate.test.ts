@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { VmReport } from "../../../protocol/authority.ts";
-import type { HostId } from "../../../protocol/ids.ts";
+import type { HostId, ServerId } from "../../../protocol/ids.ts";
 import {
   type HostName,
   operation,
@@ -75,6 +75,48 @@ saga(
     assert.equal(end, ["save-saga", "note", "management migration-result"]);
   },
 );
+
+/** The target's agent goes away, then an operator says that its server is off. */
+function bravoIsOff(at: Session) {
+  const hostId = "bravo" as HostId;
+  at.take({ type: "agent-down", hostId });
+  const said = { serverId: "server-bravo" as ServerId, reason: "It burns" };
+  return at.take({ type: "declare-off", operationId: operation("off-1"), hostId, ...said });
+}
+
+saga("step() gives a released VM back once its target's server is said to be off", () => {
+  const at = moved(3);
+  assert.equal(sent(bravoIsOff(at)), ["alpha grant 3"]);
+  assert.is(phase(at), "recovering");
+  const end = told(at.reports("alpha", { term: 3 }));
+  assert.is(phase(at), "done");
+  const [result] = end.filter((message) => message.type === "migration-result");
+  assert.is(result?.lost, "What the guest may have done on bravo");
+  assert.match(result?.reason ?? "", /went back to alpha: bravo is off: It burns/);
+});
+
+saga("step() gives an active VM back that was not verified when its server went off", () => {
+  const at = moved(4);
+  assert.is(phase(at), "verifying");
+  assert.equal(sent(bravoIsOff(at)), ["alpha grant 3"]);
+});
+
+const STAYS: readonly (readonly [string, number, Partial<VmReport>?])[] = [
+  ["was verified there", 5],
+  ["has no guest at its source any more", 4, { ...WAY[2]![1], guest: "absent" }],
+];
+
+for (const [what, steps, source] of STAYS) {
+  saga(`step() leaves a VM at a target that is off if it ${what}`, () => {
+    const at = moved(steps);
+    if (source !== undefined) at.reports("alpha", source);
+    assert.equal(
+      sent(bravoIsOff(at)).filter((line) => line.includes("grant")),
+      [],
+    );
+    assert.is(at.state.vms[VM]?.hostId, "bravo");
+  });
+}
 
 saga("step() tells the outcome of an operation that is asked for again, and moves once", () => {
   const at = moved(WAY.length);

@@ -2,7 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Effect } from "../../../coordinator/state.ts";
 import type { GuestDefinition } from "../../../protocol/definition.ts";
-import type { BootId, HostId, OperationId, VmId } from "../../../protocol/ids.ts";
+import type { BootId, HostId, OperationId, ServerId, VmId } from "../../../protocol/ids.ts";
 import {
   definition,
   frozen,
@@ -183,6 +183,49 @@ requests(
     assert.is(result(cordon(at, "delta", true)).code, "HOST_UNKNOWN");
   },
 );
+
+function declareOff(at: Session, name: string, server = `server-${name}`): readonly Effect[] {
+  const operationId = operation("off-1");
+  const serverId = server as ServerId;
+  const reason = "It has no power";
+  return at.take({ type: "declare-off", operationId, hostId: host(name), serverId, reason });
+}
+
+const OFF_REFUSALS: readonly (readonly [string, string, string, string])[] = [
+  ["an unknown host", "delta", "server-delta", "HOST_UNKNOWN"],
+  ["another server's name", "bravo", "server-alpha", "STATE_CONFLICT"],
+  ["a host whose agent is connected", "charlie", "server-charlie", "STATE_CONFLICT"],
+];
+
+for (const [what, name, server, code] of OFF_REFUSALS) {
+  requests(`declareOff() refuses ${what}`, () => {
+    const at = running();
+    down(at, "bravo");
+    const asked = declareOff(at, name, server);
+    assert.is(result(asked).code, code);
+    assert.equal(order(asked), ["management operation-result"]);
+    assert.is(at.state.hosts[host(name)]?.declaredOff, undefined);
+  });
+}
+
+requests("declareOff() is durable before it is answered, and void once the host is heard", () => {
+  const at = running();
+  down(at, "bravo");
+  const asked = order(declareOff(at, "bravo"));
+  assert.equal(asked, ["save-host", "note", "management operation-result"]);
+  assert.is(at.state.hosts[host("bravo")]?.declaredOff, "It has no power");
+  assert.equal(order(at.connects("bravo")), ["save-host"]);
+  assert.is(at.state.hosts[host("bravo")]?.declaredOff, undefined);
+});
+
+requests("declareOff() of the holder leaves its VM where its disks are, and says so", () => {
+  const at = running();
+  down(at, "alpha");
+  assert.equal(sent(declareOff(at, "alpha")), []);
+  at.wait(1_000);
+  assert.match(at.state.vms[VM]?.held ?? "", /alpha is off, and no other host has a copy/);
+  assert.is(at.state.vms[VM]?.hostId, "alpha");
+});
 
 requests("identifyHost() names the VMs of that host by the record, and no others", () => {
   const at = running();

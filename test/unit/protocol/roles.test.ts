@@ -34,6 +34,7 @@ const ALLOWED: Record<Message["type"], readonly string[]> = {
   "cancel-saga": ["management>coordinator"],
   "migration-result": ["coordinator>management"],
   cordon: ["management>coordinator"],
+  "declare-off": ["management>coordinator"],
   "run-vm": ["management>coordinator"],
   "end-vm": ["management>coordinator"],
   "read-console": ["management>coordinator", "coordinator>agent"],

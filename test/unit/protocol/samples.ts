@@ -140,6 +140,7 @@ const SAMPLES: Record<MessageType, object> = {
     term: 3,
   },
   cordon: { operationId, hostId: "alpha", cordoned: true },
+  "declare-off": { operationId, hostId: "alpha", serverId: "alpha", reason: "It has no power" },
   "run-vm": { operationId, hostId: "alpha", definition: guest },
   "end-vm": { operationId, vmId: VM },
   "read-console": { operationId, vmId: VM, offset: -100 },
