@@ -7,7 +7,8 @@
 import type { VmReport } from "../protocol/authority.ts";
 import type { HostId, VmId } from "../protocol/ids.ts";
 import { settle, takeReport } from "./assignment.ts";
-import { advance, migrate, resultOf } from "./migrate.ts";
+import { migrate } from "./begin.ts";
+import { advance, resultOf } from "./migrate.ts";
 import * as request from "./requests.ts";
 import { standsAsBefore } from "./standing.ts";
 import {
