@@ -7,10 +7,11 @@ import { realClock } from "../runtime/clock.ts";
 import { EXIT } from "../runtime/shutdown.ts";
 import { agentBench } from "./agent.ts";
 import { evacuationBench } from "./evacuation.ts";
+import { makeRamPairsBench } from "./make-ram-pairs.ts";
 import { type Bench, type Report, renderReport } from "./report.ts";
 import { restartBench } from "./restart.ts";
 
-const BENCHES: readonly Bench[] = [evacuationBench, agentBench, restartBench];
+const BENCHES: readonly Bench[] = [evacuationBench, agentBench, restartBench, makeRamPairsBench];
 
 try {
   process.exitCode = await main(process.argv.slice(2));
@@ -28,39 +29,52 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const bench = BENCHES.find((one) => one.name === name);
   if (bench === undefined) throw new SystemError("USAGE", `No bench ${name}.\n${listing()}`);
-  const { json, options } = readOptions(bench, rest);
+  const { json, options, texts } = readOptions(bench, rest);
   const note = (text: string): void => void process.stderr.write(`${text}\n`);
-  const { rows, faults } = await bench.run(options, { clock: realClock, note });
-  const report: Report = { bench: name, machine: machine(), node: process.versions.node, rows };
+  const { rows, notes = [], faults } = await bench.run(options, { clock: realClock, note }, texts);
+  const { node, v8 } = process.versions;
+  const report: Report = { bench: name, machine: machine(), node, v8, notes, rows };
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : renderReport(report));
   for (const fault of faults) note(`Fault: ${fault}`);
   return faults.length === 0 ? EXIT.ok : EXIT.failed;
 }
 
 function listing(): string {
-  const lines = BENCHES.flatMap(({ name, summary, options }) => [
+  const lines = BENCHES.flatMap(({ name, summary, options, texts = {} }) => [
     `  ${name}  ${summary}`,
     ...Object.entries(options).map(
       ([option, { help, default: usual }]) => `      --${option} N  ${help} (${usual})`,
     ),
+    ...Object.entries(texts).map(([option, help]) => `      --${option} TEXT  ${help}`),
   ]);
   return `Usage: npm run bench -- NAME [--json] [options]\n${lines.join("\n")}\n`;
 }
 
-function readOptions(
-  bench: Bench,
-  args: readonly string[],
-): { json: boolean; options: Record<string, number> } {
-  const names = Object.keys(bench.options);
+interface Options {
+  readonly json: boolean;
+  readonly options: Readonly<Record<string, number>>;
+  readonly texts: Readonly<Record<string, string | undefined>>;
+}
+
+function readOptions(bench: Bench, args: readonly string[]): Options {
+  const { options: numbers, texts = {} } = bench;
+  const names = [...Object.keys(numbers), ...Object.keys(texts)];
   const known = Object.fromEntries(names.map((name) => [name, { type: "string" as const }]));
   const { values } = parse(args, { ...known, json: { type: "boolean" as const } });
-  const options = names.map((name): [string, number] => {
+  const options = Object.entries(numbers).map(([name, usual]): [string, number] => {
     const value = values[name];
-    const number = value === undefined ? bench.options[name]!.default : Number(value);
+    if (value === undefined) return [name, usual.default];
+    const number = Number(value);
     if (Number.isSafeInteger(number) && number > 0) return [name, number];
     throw new SystemError("USAGE", `--${name} must be a whole number above zero`);
   });
-  return { json: values["json"] === true, options: Object.fromEntries(options) };
+  return {
+    json: values["json"] === true,
+    options: Object.fromEntries(options),
+    texts: Object.fromEntries(
+      Object.keys(texts).map((name) => [name, values[name] as string | undefined]),
+    ),
+  };
 }
 
 function parse(

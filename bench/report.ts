@@ -6,33 +6,48 @@ import { type Cell, renderTable } from "../cli/table.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { median, type Spread, spreadOf } from "./statistics.ts";
 
+/** Which figure of a row has an aim, and on which side of it. */
+export type Aim = `${"ours" | "ratio"} ${"at most" | "at least"}`;
+
 /** One measured case. What does not apply is left out. */
 export interface Row {
   readonly case: string;
+  /** What the case was fed with. */
+  readonly input?: string;
   readonly unit: string;
   /** The median, where there are several samples. */
   readonly ours: number;
   /** The same, measured of what else does the job, in the same run on the same machine. */
   readonly peer?: number;
   readonly peerName?: string;
-  /** ours / peer */
+  /** ours / peer, unless the report's notes say otherwise. */
   readonly ratio?: number;
-  /** What `ours` shall be at most. */
+  /** What `aim` is about: without one, what `ours` shall be at most. */
   readonly target?: number;
+  readonly aim?: Aim;
   readonly reached?: boolean;
+  /** Of the samples of `ours`. */
   readonly spread?: Spread;
+  /** Of the ratio, where each round has one. */
+  readonly ratioSpread?: Spread;
+  /** Why there is no figure. */
+  readonly missing?: string;
 }
 
 export interface Report {
   readonly bench: string;
   readonly machine: string;
   readonly node: string;
+  readonly v8: string;
+  /** How the table is to be read, one a line. */
+  readonly notes?: readonly string[];
   readonly rows: readonly Row[];
 }
 
 /** What a bench comes back with. */
 export interface Outcome {
   readonly rows: readonly Row[];
+  readonly notes?: readonly string[];
   /** Wrong results, one a sentence: the bench fails, however fast it was. */
   readonly faults: readonly string[];
 }
@@ -51,10 +66,17 @@ export interface Bench {
   readonly summary: string;
   /** Options by name; each is a whole number above zero. */
   readonly options: Readonly<Record<string, BenchOption>>;
-  readonly run: (options: Readonly<Record<string, number>>, ports: BenchPorts) => Promise<Outcome>;
+  /** Options whose value is a text, by name, with their help. */
+  readonly texts?: Readonly<Record<string, string>>;
+  readonly run: (
+    options: Readonly<Record<string, number>>,
+    ports: BenchPorts,
+    texts: Readonly<Record<string, string | undefined>>,
+  ) => Promise<Outcome>;
 }
 
 export interface BenchOption {
+  /** When the option is absent; 0 may say so. */
   readonly default: number;
   readonly help: string;
 }
@@ -86,18 +108,37 @@ export function sampledRow(
 }
 
 /** The table for people; columns that no row uses are left out. */
-export function renderReport({ bench, machine, node, rows }: Report): string {
+export function renderReport({ bench, machine, node, v8, notes = [], rows }: Report): string {
   const columns = COLUMNS.filter(({ of }) => rows.some((row) => of(row) !== undefined));
   const table = renderTable(
     columns.map(({ heading }) => heading),
     rows.map((row) => columns.map(({ of }) => of(row))),
   );
-  return `${bench}, on ${machine}, Node ${node}\n\n${table}`;
+  const head = [`${bench}, on ${machine}, Node ${node}, V8 ${v8}`, ...notes];
+  return `${head.join("\n")}\n\n${table}`;
+}
+
+/** Whether a figure is on the right side of the row's aim; undefined where there is no aim. */
+export function isReached(
+  row: Pick<Row, "ours" | "ratio" | "target" | "aim">,
+): boolean | undefined {
+  const { target, aim = "ours at most" } = row;
+  if (target === undefined) return undefined;
+  const figure = aim.startsWith("ratio") ? (row.ratio ?? Number.NaN) : row.ours;
+  return aim.endsWith("at most") ? figure <= target : figure >= target;
+}
+
+/** An aim in words, such as ">= 0.9 x" of a ratio. */
+export function aimText({ target, aim = "ours at most" }: Row): string | undefined {
+  if (target === undefined) return undefined;
+  const sign = aim.endsWith("at most") ? "<=" : ">=";
+  return `${sign} ${target}${aim.startsWith("ratio") ? " x" : ""}`;
 }
 
 const COLUMNS: readonly { heading: string; of: (row: Row) => Cell }[] = [
   { heading: "CASE", of: (row) => row.case },
-  { heading: "OURS", of: ({ ours }) => rounded(ours) },
+  { heading: "INPUT", of: ({ input }) => input },
+  { heading: "OURS", of: ({ ours }) => (Number.isNaN(ours) ? undefined : rounded(ours)) },
   { heading: "UNIT", of: ({ unit }) => unit },
   { heading: "P25", of: ({ spread }) => rounded(spread?.p25) },
   { heading: "P75", of: ({ spread }) => rounded(spread?.p75) },
@@ -106,8 +147,11 @@ const COLUMNS: readonly { heading: string; of: (row: Row) => Cell }[] = [
   { heading: "PEER", of: ({ peer }) => rounded(peer) },
   { heading: "WHICH", of: ({ peerName }) => peerName },
   { heading: "RATIO", of: ({ ratio }) => rounded(ratio) },
-  { heading: "AIM", of: ({ target }) => (target === undefined ? undefined : `<= ${target}`) },
+  { heading: "RATIO P25", of: ({ ratioSpread }) => rounded(ratioSpread?.p25) },
+  { heading: "RATIO P75", of: ({ ratioSpread }) => rounded(ratioSpread?.p75) },
+  { heading: "AIM", of: aimText },
   { heading: "REACHED", of: ({ reached }) => reached },
+  { heading: "MISSING", of: ({ missing }) => missing },
 ];
 
 /** Three digits that mean something; whole numbers as they are. */

@@ -54,8 +54,8 @@ export async function findLinuxAssets(cacheFolder: string): Promise<LinuxAssets>
   return assets;
 }
 
-/** Writes the initramfs of the guest, gzipped, to `path`. */
-export async function makeInitramfs(path: string, assets: LinuxAssets): Promise<void> {
+/** Writes the initramfs of the guest, gzipped, to `path`; another `init` makes another guest. */
+export async function makeInitramfs(path: string, assets: LinuxAssets, init = INIT): Promise<void> {
   const folders = ["bin", "dev", "proc", "sys", "run", "modules"].map((name) => ({
     path: name,
     mode: FOLDER_MODE,
@@ -73,8 +73,8 @@ export async function makeInitramfs(path: string, assets: LinuxAssets): Promise<
     mode: PROGRAM_MODE,
     bytes: await readFile(assets.busybox),
   };
-  const init = { path: "init", mode: PROGRAM_MODE, bytes: Buffer.from(INIT) };
-  await writeFile(path, gzipSync(writeCpio([...folders, busybox, ...modules, init])));
+  const first = { path: "init", mode: PROGRAM_MODE, bytes: Buffer.from(init) };
+  await writeFile(path, gzipSync(writeCpio([...folders, busybox, ...modules, first])));
 }
 
 /**
