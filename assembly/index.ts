@@ -20,4 +20,5 @@ export {
 } from "./layout";
 export { copyPages, gatherPages } from "./pages";
 export { runs } from "./runs";
+export { xbzrleDecode, xbzrleEncode } from "./xbzrle";
 export { zeroPages } from "./zero";

@@ -15,6 +15,15 @@ export interface RawKernels {
   runs(bitmap: number, bits: number, from: number, gap: number, out: number, max: number): number;
   compress(source: number, length: number, target: number): number;
   decompress(source: number, length: number, target: number, targetLength: number): number;
+  xbzrleEncode(
+    old: number,
+    current: number,
+    length: number,
+    target: number,
+    limit: number,
+    merge: number,
+  ): number;
+  xbzrleDecode(source: number, length: number, page: number, pageLength: number): number;
 }
 
 /** An instance, its whole memory, and where a test may put its things: 16 MiB from `free`. */
