@@ -39,9 +39,37 @@ export type DiskSignal =
   | "power-on-hours"
   | "io-errors"
   | "io-time"
+  | "io-timeouts"
+  | "io-now"
+  | "io-time-weighted"
   | "reads"
+  | "reads-merged"
+  | "read-bytes"
+  | "read-time"
   | "writes"
+  | "writes-merged"
+  | "written-bytes"
+  | "write-time"
+  | "discards"
+  | "discards-merged"
+  | "discarded-sectors"
+  | "discard-time"
+  | "flushes"
+  | "flush-time"
   | "array-degraded"
+  | "array-state"
+  | "array-disks"
+  | "array-disks-active"
+  | "array-disks-failed"
+  | "array-disks-spare"
+  | "array-disks-down"
+  | "array-blocks"
+  | "array-blocks-synced"
+  | "pressure"
+  | "pressure-waiting"
+  | "pressure-stalled"
+  | "error-log-entries"
+  | "power-cycles"
   | `smart-${number}`;
 
 export type NicSignal =
@@ -60,34 +88,75 @@ export type NicSignal =
   | "tx-errors"
   | "rx-dropped"
   | "tx-dropped"
+  | "rx-fifo-errors"
+  | "rx-frame-errors"
+  | "rx-compressed"
+  | "multicast"
+  | "tx-fifo-errors"
+  | "collisions"
+  | "tx-carrier-errors"
+  | "tx-compressed"
+  | "carrier-gains"
+  | "mtu"
   | "fec-corrected"
   | "fec-uncorrectable"
   | "symbol-errors"
   | "rx-power"
+  | "tx-power"
+  | "temperature"
   | "health";
 
 /** Counters of errors that the hardware has put right, and of those it has not. */
-export type MemorySignal = "corrected-errors" | "uncorrected-errors" | "pressure" | "health";
+export type MemorySignal =
+  | "corrected-errors"
+  | "uncorrected-errors"
+  | "corrected-errors-unplaced"
+  | "uncorrected-errors-unplaced"
+  | "pressure"
+  | "pressure-waiting"
+  | "pressure-stalled"
+  | "health";
 export type PcieSignal = "corrected-errors" | "nonfatal-errors" | "fatal-errors";
-export type CpuSignal = "pressure" | "load" | "health";
+export type CpuSignal = "pressure" | "pressure-waiting" | "load" | "health";
 
 /** `-alarm` and `-fault` are the chip's own verdicts, 0 or 1; the limits are the chip's too. */
 export type TemperatureSignal =
   | "temperature"
   | "temperature-max"
+  | "temperature-min"
   | "temperature-critical"
+  | "temperature-emergency"
+  | "temperature-max-hysteresis"
+  | "temperature-critical-hysteresis"
   | "temperature-alarm"
+  | "temperature-max-alarm"
+  | "temperature-critical-alarm"
   | "temperature-fault"
   | "health";
-export type FanSignal = "fan-speed" | "fan-min" | "fan-duty" | "fan-alarm" | "fan-fault" | "health";
+export type FanSignal =
+  | "fan-speed"
+  | "fan-min"
+  | "fan-max"
+  | "fan-target"
+  | "fan-duty"
+  | "fan-alarm"
+  | "fan-fault"
+  | "health";
 export type PowerSignal =
   | "voltage"
   | "voltage-min"
   | "voltage-max"
   | "voltage-alarm"
+  | "current"
+  | "current-min"
+  | "current-max"
+  | "current-critical"
+  | "current-alarm"
   | "power"
   | "power-max"
+  | "power-critical"
   | "power-alarm"
+  | "energy"
   | "redundancy"
   | "health";
 
@@ -115,6 +184,8 @@ export interface Sensor {
   /** What tells this piece of hardware, in this boot, from another of the same name. */
   readonly instance?: string;
   readonly signal: Signal;
+  /** What the hardware calls it: "Core 0", "CPU_SrcID#0_Ha#0_Chan#0_DIMM#0". */
+  readonly label?: string;
   /** Where it was read: a path, or a command and its device. */
   readonly source: string;
 }

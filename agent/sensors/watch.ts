@@ -8,60 +8,87 @@ import { type State, start, step } from "../../predictor/predictor.ts";
 import type { Reading } from "../../predictor/reading.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Disks } from "./disks.ts";
+import type { Rounds } from "./rounds.ts";
 
 export interface Watch {
   stop(): void;
   /** The predictor's state, for a status display. */
   state(): State;
+  /** The newest reading of every sensor, for those who ask; at most `NEWEST_MAX`. */
+  newest(): readonly Reading[];
+}
+
+/** A source that is asked by itself: a command, a service processor. Must not throw. */
+export type Reader = () => Promise<readonly Reading[]>;
+
+export interface SlowReader {
+  readonly periodMs: number;
+  readonly read: Reader;
 }
 
 export interface WatchPorts {
   readonly clock: Clock;
   readonly disks: Disks;
-  readonly network: () => Promise<readonly Reading[]>;
+  readonly rounds: Rounds;
+  /**
+   * Others. What they tell of a device that the rounds read as well is told with the next round:
+   * a device's readings come together.
+   */
+  readonly others?: readonly SlowReader[];
   readonly onEffect: (effect: Effect) => void;
 }
 
 export interface Periods {
-  readonly networkMs: number;
+  /** Files of /proc and /sys, and those of them that are slow or change seldom. */
+  readonly filesMs: number;
+  readonly slowFilesMs: number;
   readonly disksMs: number;
   readonly scanMs: number;
 }
 
-/** smartctl costs a second of a spinning disk; the adapters' files cost nothing. */
+/** smartctl costs a second of a spinning disk; files cost nothing. */
 export const DEFAULT_PERIODS: Periods = {
-  networkMs: 5_000,
+  filesMs: 1_000,
+  slowFilesMs: 60_000,
   disksMs: 5 * 60_000,
   scanMs: 60 * 60_000,
 };
 
+/** Sensors of a host, each with one newest reading; the oldest give way. */
+const NEWEST_MAX = 16_384;
+
 /** Reads everything at once, then each kind every period of its own, never twice at a time. */
 export function watchSensors(
-  { clock, disks, network, onEffect }: WatchPorts,
+  { clock, disks, rounds, others = [], onEffect }: WatchPorts,
   config: Config,
   periods: Periods = DEFAULT_PERIODS,
 ): Watch {
   let state = start(clock.nowMs());
   let stopped = false;
+  let waiting: Reading[] = [];
+  const newest = new Map<string, Reading>();
 
-  const take = async (read: () => Promise<readonly Reading[]>): Promise<void> => {
-    const readings = await read();
-    if (stopped) return;
-    const [next, effects] = step(
-      state,
-      { type: "readings", atMs: clock.nowMs(), readings },
-      config,
-    );
+  const take = (readings: readonly Reading[]): void => {
+    if (stopped || readings.length === 0) return;
+    for (const reading of readings) {
+      newest.set(`${reading.component}/${reading.device}/${reading.signal}`, reading);
+    }
+    for (const key of newest.keys()) {
+      if (newest.size <= NEWEST_MAX) break;
+      newest.delete(key);
+    }
+    const event = { type: "readings", atMs: clock.nowMs(), readings } as const;
+    const [next, effects] = step(state, event, config);
     state = next;
     for (const effect of effects) onEffect(effect);
   };
-  const repeat = (periodMs: number, read: () => Promise<readonly Reading[]>) => {
+  const repeat = (periodMs: number, read: () => Promise<void>) => {
     let busy = false;
     const turn = async (): Promise<void> => {
       if (busy) return;
       busy = true;
       try {
-        await take(read);
+        await read();
       } finally {
         busy = false;
       }
@@ -69,10 +96,19 @@ export function watchSensors(
     void turn();
     return clock.every(periodMs, () => void turn());
   };
+  const round = async (): Promise<void> => {
+    const told = waiting;
+    waiting = [];
+    take([...rounds.read(), ...told]);
+  };
   const timers = [
-    repeat(periods.networkMs, network),
-    repeat(periods.scanMs, () => disks.scan()),
-    repeat(periods.disksMs, () => disks.read()),
+    repeat(periods.slowFilesMs, () => rounds.readSlow()),
+    repeat(periods.filesMs, round),
+    repeat(periods.scanMs, async () => take(await disks.scan())),
+    repeat(periods.disksMs, async () => take(await disks.read())),
+    ...others.map(({ periodMs, read }) =>
+      repeat(periodMs, async () => void waiting.push(...(await read()))),
+    ),
   ];
   return {
     stop() {
@@ -80,5 +116,6 @@ export function watchSensors(
       for (const timer of timers) timer.cancel();
     },
     state: () => state,
+    newest: () => [...newest.values()],
   };
 }

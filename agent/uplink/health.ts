@@ -17,17 +17,23 @@ import type { RunCommand } from "../../runtime/command.ts";
 import type { Files } from "../../runtime/files.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Random } from "../../runtime/random.ts";
+import type { SmallFiles } from "../../runtime/small-files.ts";
 import { openUplink } from "../../runtime/uplink.ts";
 import { DEVICE_PATTERN, disks } from "../sensors/disks.ts";
+import { ethtool } from "../sensors/ethtool.ts";
 import { type Inventory, type InventorySource, readInventory } from "../sensors/inventory.ts";
-import { readNetwork } from "../sensors/network.ts";
-import { DEFAULT_PERIODS, type Watch, watchSensors } from "../sensors/watch.ts";
+import { readIpmi } from "../sensors/ipmi.ts";
+import { hardwareAdapters } from "../sensors/network.ts";
+import { startRounds } from "../sensors/rounds.ts";
+import { WATCHED_SOURCES } from "../sensors/sources.ts";
+import { DEFAULT_PERIODS, type SlowReader, type Watch, watchSensors } from "../sensors/watch.ts";
 
 const HOUR_MS = 3_600_000;
 const periodMs = z
   .int()
   .min(100)
   .max(24 * HOUR_MS);
+const command = z.array(z.string().min(1).max(4_096)).max(16);
 
 /** What of a host is read, and how often; the `sensors` section of the agent's configuration. */
 export const sensorsConfig = z.strictObject({
@@ -38,12 +44,20 @@ export const sensorsConfig = z.strictObject({
     .refine((path) => path === "" || isAbsolute(path), "must be empty or an absolute path")
     .default(""),
   /** How smartctl is started: a program and its first arguments. */
-  smartctl: z.array(z.string().min(1).max(4_096)).min(1).max(16).default(["smartctl"]),
+  smartctl: command.min(1).default(["smartctl"]),
+  /** The same for ethtool (counters of drivers, optical modules) and ipmitool; empty: not asked. */
+  ethtool: command.default([]),
+  ipmitool: command.default([]),
   /** Whether adapters without hardware (bridges, taps) are watched as well. */
   virtualInterfaces: z.boolean().default(false),
   /** A regular expression that a whole device path must match to be asked about. */
   devicePattern: z.string().max(1_024).refine(isPattern, "is no regular expression").optional(),
-  networkMs: periodMs.default(DEFAULT_PERIODS.networkMs),
+  /** Files of /proc and /sys. */
+  filesMs: periodMs.default(DEFAULT_PERIODS.filesMs),
+  /** Those of them that are slow, or hold limits. */
+  slowFilesMs: periodMs.default(DEFAULT_PERIODS.slowFilesMs),
+  ethtoolMs: periodMs.default(60_000),
+  ipmitoolMs: periodMs.default(60_000),
   disksMs: periodMs.default(DEFAULT_PERIODS.disksMs),
   scanMs: periodMs.default(DEFAULT_PERIODS.scanMs),
 });
@@ -59,8 +73,9 @@ export interface HealthOptions {
   /** Hexadecimal digits of the secret of `agent:<hostId>`. */
   readonly secret: string;
   readonly spoolPath: string;
-  /** Real files below `sensors.root`. */
+  /** Real files below `sensors.root`, by promise and at once. */
   readonly files: Files;
+  readonly smallFiles: SmallFiles;
   readonly run: RunCommand;
   readonly clock: Clock;
   readonly random: Random;
@@ -106,6 +121,7 @@ export function watchHealth(options: HealthOptions): Health {
     async stop() {
       hourly.cancel();
       watch.stop();
+      options.smallFiles.close();
       uplink.close();
     },
   };
@@ -119,19 +135,40 @@ function requireOwnServer({ hostId, serverId }: HealthOptions): void {
 }
 
 function startSensors(options: HealthOptions, onEffect: (effect: Effect) => void): Watch {
-  const { sensors, files, run, random, clock } = options;
-  const { smartctl: command, devicePattern: pattern, virtualInterfaces } = sensors;
+  const { sensors, files: slowFiles, smallFiles: files, run, random, clock } = options;
+  const { smartctl, devicePattern: pattern, virtualInterfaces: virtual } = sensors;
   const devicePattern = pattern === undefined ? DEVICE_PATTERN : new RegExp(`^(?:${pattern})$`);
+  const rounds = startRounds(
+    WATCHED_SOURCES,
+    { virtual, detail: false },
+    { clock, files, slowFiles },
+  );
   return watchSensors(
     {
       clock,
-      disks: disks({ command, devicePattern }, run),
-      network: () => readNetwork(files, virtualInterfaces),
+      disks: disks({ command: smartctl, devicePattern }, run),
+      rounds,
+      others: commandReaders(options),
       onEffect,
     },
     { ...DEFAULT_CONFIG, origin: random.hex(8) },
     sensors,
   );
+}
+
+/** The commands that the configuration names. */
+function commandReaders({ sensors, smallFiles, run }: HealthOptions): readonly SlowReader[] {
+  const readers: SlowReader[] = [];
+  if (sensors.ethtool.length > 0) {
+    const adapters = ethtool(sensors.ethtool, run);
+    const read = () => adapters.read(hardwareAdapters(smallFiles));
+    readers.push({ periodMs: sensors.ethtoolMs, read });
+  }
+  if (sensors.ipmitool.length > 0) {
+    const read = () => readIpmi(sensors.ipmitool, run);
+    readers.push({ periodMs: sensors.ipmitoolMs, read });
+  }
+  return readers;
 }
 
 function watchInventory({ inventory: source, clock, log }: HealthOptions) {

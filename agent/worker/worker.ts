@@ -26,6 +26,7 @@ import { holdLock } from "../../runtime/lock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { realRandom } from "../../runtime/random.ts";
 import { readSecret } from "../../runtime/secrets.ts";
+import { realSmallFiles, rootsBelow } from "../../runtime/small-files.ts";
 import { Agent } from "../agent.ts";
 import { record } from "../authority/state.ts";
 import type { AgentConfig } from "../config.ts";
@@ -151,6 +152,7 @@ export async function startWorker(
     url: config.management,
     spoolPath: join(stateFolder, "spool"),
     files: realFiles(config.sensors.root),
+    smallFiles: realSmallFiles(rootsBelow(config.sensors.root), config.sensors.root === ""),
     run: runCommand,
     residentBytes,
     inventory: systeminformation,

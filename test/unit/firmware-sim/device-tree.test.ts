@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { disks } from "../../../agent/sensors/disks.ts";
-import { readNetwork } from "../../../agent/sensors/network.ts";
+import { network } from "../../../agent/sensors/network.ts";
+import { readOnce } from "../../../agent/sensors/rounds.ts";
 import { parseSmart } from "../../../agent/sensors/smartctl.ts";
 import {
   type Devices,
@@ -23,7 +24,12 @@ import { start, step } from "../../../predictor/predictor.ts";
 import type { Reading } from "../../../predictor/reading.ts";
 import { SystemError } from "../../../protocol/error.ts";
 import { runCommand } from "../../../runtime/command.ts";
-import { memoryFiles, realFiles } from "../../../runtime/files.ts";
+import {
+  memorySmallFiles,
+  realSmallFiles,
+  rootsBelow,
+  type SmallFiles,
+} from "../../../runtime/small-files.ts";
 
 const tree = suite("device-tree");
 const SMARTCTL = new URL("../../../firmware-sim/smartctl.mjs", import.meta.url).pathname;
@@ -53,6 +59,10 @@ function smartctl(root: string, args: readonly string[], timeoutMs = 10_000) {
   return runCommand(process.execPath, [SMARTCTL, "--root", root, ...args], { timeoutMs });
 }
 
+function readAdapters(files: SmallFiles): readonly Reading[] {
+  return readOnce([network], files, { virtual: false, detail: false });
+}
+
 function readDisks(root: string, timeoutMs = 10_000): Promise<readonly Reading[]> {
   const command = [process.execPath, SMARTCTL, "--root", root];
   return disks({ command, timeoutMs }, runCommand).read();
@@ -60,7 +70,10 @@ function readDisks(root: string, timeoutMs = 10_000): Promise<readonly Reading[]
 
 tree("the agent reads a healthy server's disks and adapters through the tree", async () => {
   await onDisk(broken({ type: "disk", fault: "none" }, 1), async (root) => {
-    const readings = [...(await readDisks(root)), ...(await readNetwork(realFiles(root)))];
+    const readings = [
+      ...(await readDisks(root)),
+      ...readAdapters(realSmallFiles(rootsBelow(root), false)),
+    ];
     const devices = new Set(readings.map(({ device }) => device));
     assert.equal([...devices].sort(), ["eth0", "nvme0", "scan", "sda"]);
     assert.ok(readings.every(({ status }) => status === "ok"));
@@ -192,13 +205,13 @@ tree("a reboot starts every counter anew under another boot id", async () => {
   const before = broken({ type: "nic", fault: "crc-errors" }, 10);
   const after = stepDevices(before, { type: "reboot", bootId: "boot-2" });
   const rooted = (devices: Devices) =>
-    memoryFiles(
+    memorySmallFiles(
       Object.fromEntries(
         Object.entries(deviceFiles(devices)).map(([path, text]) => [`/${path}`, text]),
       ),
     );
-  const [old] = await readNetwork(rooted(before));
-  const [young] = await readNetwork(rooted(after));
+  const [old] = readAdapters(rooted(before));
+  const [young] = readAdapters(rooted(after));
   assert.is.not(old!.instance, young!.instance);
   assert.is(after.adapters[0]!.rxCrcErrors, 0n);
   assert.is(after.adapters[0]!.fault, "crc-errors");

@@ -14,6 +14,7 @@ import { memoryFiles } from "../../../../runtime/files.ts";
 import type { Link } from "../../../../runtime/link.ts";
 import { listenLinks } from "../../../../runtime/link-server.ts";
 import { seededRandom } from "../../../../runtime/random.ts";
+import { memorySmallFiles } from "../../../../runtime/small-files.ts";
 import { makeFolder } from "../../runtime/folder.ts";
 import { ports, SECRET, until } from "../../runtime/ports.ts";
 
@@ -64,10 +65,12 @@ function machine() {
   let devices = startDevices("alpha", "boot-1");
   const fileOf = (path: string): string => deviceFiles(devices)[path]!;
   const result = (stdout: string): CommandResult => ({ code: 0, stdout, stderr: "" });
+  const entries = Object.fromEntries(
+    Object.entries(deviceFiles(devices)).map(([path, text]) => [`/${path}`, text]),
+  );
   return {
-    files: memoryFiles(
-      Object.fromEntries(Object.entries(deviceFiles(devices)).map(([k, v]) => [`/${k}`, v])),
-    ),
+    files: memoryFiles(entries),
+    smallFiles: memorySmallFiles(entries),
     async run(_file: string, args: readonly string[]) {
       if (args.includes("--scan-open")) return result(fileOf("smart/scan.json"));
       return result(fileOf(`smart/${args.at(-1)!.replace("/dev/", "")}.json`));
@@ -90,17 +93,18 @@ const inventory = {
 };
 
 function start(port: number, spoolPath: string, options: Partial<HealthOptions> = {}) {
-  const { files, run, breakDisk } = machine();
+  const { files, smallFiles, run, breakDisk } = machine();
   const running = watchHealth({
     ...ports,
     random: seededRandom(closers.length + 1),
     hostId: hostId.parse("alpha"),
     serverId: serverId.parse("alpha"),
-    sensors: sensorsConfig.parse({ networkMs: 100, disksMs: 100 }),
+    sensors: sensorsConfig.parse({ filesMs: 100, slowFilesMs: 100, disksMs: 100 }),
     url: `ws://127.0.0.1:${port}`,
     secret: SECRET,
     spoolPath,
     files,
+    smallFiles,
     run,
     inventory,
     residentBytes: () => 123,
@@ -213,8 +217,13 @@ health("sensorsConfig fills what is left out and refuses what cannot be used", (
   assert.equal(sensorsConfig.parse({}), {
     root: "",
     smartctl: ["smartctl"],
+    ethtool: [],
+    ipmitool: [],
     virtualInterfaces: false,
-    networkMs: 5_000,
+    filesMs: 1_000,
+    slowFilesMs: 60_000,
+    ethtoolMs: 60_000,
+    ipmitoolMs: 60_000,
     disksMs: 300_000,
     scanMs: 3_600_000,
   });
@@ -222,7 +231,7 @@ health("sensorsConfig fills what is left out and refuses what cannot be used", (
     { root: "relative" },
     { smartctl: [] },
     { devicePattern: "(" },
-    { networkMs: 1 },
+    { filesMs: 1 },
     { disksMs: 0 },
     { other: 1 },
   ];
