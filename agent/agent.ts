@@ -17,6 +17,7 @@ import type { Journal } from "../runtime/journal.ts";
 import { mayRun, start, step } from "./authority/authority.ts";
 import {
   type Act,
+  type Chains,
   durableOf,
   type Effect,
   type Event,
@@ -25,6 +26,7 @@ import {
   type State,
 } from "./authority/state.ts";
 import { readConsole } from "./hypervisor.ts";
+import { Merges } from "./merges.ts";
 import type { Guest } from "./qemu/guest.ts";
 import { type StreamPorts, Streams } from "./streams.ts";
 
@@ -47,6 +49,7 @@ export class Agent {
   private readonly machine: Machine<State, Event, Effect>;
   private readonly lanes = new Map<VmId, Promise<void>>();
   private readonly streams: Streams;
+  private readonly merges: Merges;
   private readonly verifying = new WeakSet<Guest>();
   private lastCapacity: Capacity | undefined;
 
@@ -56,7 +59,11 @@ export class Agent {
     const { life, vms } = replay(ports.journal.records);
     const state = start({ hostId, bootId, life: life + 1 }, vms);
     this.machine = new Machine(state, step, (effect) => this.perform(effect));
-    this.streams = new Streams(ports, (event) => this.dispatch(event));
+    const dispatch = (event: Event): void => this.dispatch(event);
+    this.streams = new Streams(ports, dispatch);
+    const { log, hypervisor } = ports;
+    const chainsOf = (vmId: VmId): Chains => this.machine.state.vms[vmId]?.chains ?? {};
+    this.merges = new Merges({ log, hypervisor, chainsOf, dispatch });
   }
 
   /** The worker's first act: whoever was stopped by an epoch goes on, before any link is up. */
@@ -176,7 +183,7 @@ export class Agent {
           this.streams.endReceive(effect.vmId, effect.stream, effect.reason),
         );
       case "stream":
-        return this.onLane(effect.migrateOut.vmId, async () => this.stream(effect));
+        return this.onLane(effect.migrateOut.vmId, () => this.stream(effect));
       case "end-stream":
         return this.endStream(effect);
       case "send-released": {
@@ -234,6 +241,7 @@ export class Agent {
     await guest.resume();
     crashPoint("agent-active-continued", guest.identity.pid);
     this.dispatch({ type: "guest-running", vmId });
+    if (this.machine.state.vms[vmId]?.outgoing === undefined) this.merges.begin(vmId);
   }
 
   private async guestFailed(vmId: VmId, thrown: unknown): Promise<void> {
@@ -269,8 +277,10 @@ export class Agent {
     }
   }
 
-  private stream({ migrateOut }: Of<"stream">): void {
+  private async stream({ migrateOut }: Of<"stream">): Promise<void> {
     const { vmId, stream } = migrateOut;
+    // No device state can be saved while a block job runs, and no frozen layer may change.
+    await this.merges.stop(vmId);
     const vm = this.machine.state.vms[vmId];
     // Refused again while it waited for its turn.
     if (vm?.outgoing?.stream === stream) this.streams.migrate(migrateOut, vm.chains ?? {});

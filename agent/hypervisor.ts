@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { access, type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { FrozenDefinition, GuestDefinition } from "../protocol/definition.ts";
 import { reasonOf, SystemError } from "../protocol/error.ts";
 import type { Term, VmId } from "../protocol/ids.ts";
@@ -235,6 +235,13 @@ export class Hypervisor {
     const folder = join(this.folder(vmId), "disks");
     await mkdir(folder, { recursive: true, mode: 0o700 });
     return folder;
+  }
+
+  /** Removes the file of one layer, if it is of our own making. */
+  async removeLayer(vmId: VmId, path: string): Promise<void> {
+    const own =
+      dirname(path) === join(this.folder(vmId), "disks") && OWN_IMAGE.test(basename(path));
+    if (own) await rm(path, { force: true });
   }
 
   async end(vmId: VmId): Promise<void> {

@@ -10,6 +10,7 @@ import type { RunCommand } from "../../runtime/command.ts";
 import type { Files } from "../../runtime/files.ts";
 import { createOverlay } from "../capture/disk-images.ts";
 import { type GuestPaths, guestArgv, type Launch } from "./argv.ts";
+import { cancelMerges, type Merge, type Merged, mergeLayer, readDepths } from "./commit.ts";
 import { enableStateTransfer, loadDeviceState, saveDeviceState } from "./device-state.ts";
 import { type GuestEvent, guestEventOf } from "./guest-events.ts";
 import { type Event, initial, type Operation, type Phase, type State, step } from "./machine.ts";
@@ -53,6 +54,12 @@ export interface Guest {
   snapshot(overlays: readonly Overlay[]): Promise<void>;
   /** Disk id -> number of its top layer. */
   topLayers(): ReadonlyMap<string, number>;
+  /** Merges a covered layer into the one below, while the guest runs. False: cancelled. */
+  mergeLayer(merge: Omit<Merge, "top">): Promise<Merged>;
+  /** No merge is in the way of a cut when it resolves. */
+  cancelMerges(): Promise<void>;
+  /** Disk id -> of how many layers it is made, as QEMU has it. */
+  depths(): Promise<ReadonlyMap<string, number>>;
   /** True when the vCPUs are seen to run within that time. */
   vcpusAdvance(withinMs: number): Promise<boolean>;
   onEvent(listener: (event: GuestEvent) => void): () => void;
@@ -267,6 +274,23 @@ class QmpGuest implements Guest {
         this.attached.delete(overlay.disk);
       }
     });
+  }
+
+  async mergeLayer(merge: Omit<Merge, "top">): Promise<Merged> {
+    const top = this.tops.get(merge.disk) ?? -1;
+    if (merge.below < merge.layer && merge.layer < top) {
+      return mergeLayer(this.qmp, { ...merge, top });
+    }
+    const layers = `${merge.below}, ${merge.layer} and top ${top}`;
+    throw new SystemError("DISK_INVALID", `Layers ${layers} of ${merge.disk} are out of order`);
+  }
+
+  cancelMerges(): Promise<void> {
+    return cancelMerges(this.qmp, this.ports.clock);
+  }
+
+  depths(): Promise<ReadonlyMap<string, number>> {
+    return readDepths(this.qmp, [...this.tops.keys()]);
   }
 
   async vcpusAdvance(withinMs: number): Promise<boolean> {

@@ -1,18 +1,15 @@
 // Real QEMU (TCG), real guests: pause, save, rebuild at a target, go on. A torn pair of memory and
 // disk must show, so each kind of guest is also restored wrongly once.
-import { mkdir, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type Extent, mapChain, mapLayer, readExtents } from "../../agent/capture/disk.ts";
 import { FlatImage } from "../../agent/capture/disk-flat.ts";
 import { createOverlay } from "../../agent/capture/disk-images.ts";
-import type { DiskLayer, GuestPaths } from "../../agent/qemu/argv.ts";
-import { guestPaths } from "../../agent/qemu/argv.ts";
-import { freezeDefinition } from "../../agent/qemu/definition.ts";
-import { adoptGuest, type Guest, startGuest } from "../../agent/qemu/guest.ts";
+import type { DiskLayer } from "../../agent/qemu/argv.ts";
+import { adoptGuest } from "../../agent/qemu/guest.ts";
 import { probeQemu } from "../../agent/qemu/probe.ts";
-import { RamFiles } from "../../agent/qemu/ram-files.ts";
 import { makeBootDisk } from "../../cli/guests/counter-guest.ts";
 import {
   findLinuxAssets,
@@ -20,64 +17,36 @@ import {
   LINUX_MEMORY_MIB,
   makeInitramfs,
 } from "../../cli/guests/linux-guest.ts";
-import { type GuestReport, readCounter } from "../../cli/guests/serial.ts";
 import { type FrozenDefinition, guestDefinition } from "../../protocol/definition.ts";
 import { SystemError } from "../../protocol/error.ts";
 import { realClock } from "../../runtime/clock.ts";
 import { runCommand } from "../../runtime/command.ts";
-import { realFiles } from "../../runtime/files.ts";
+import {
+  base,
+  CACHE,
+  closeWorld,
+  freeze,
+  MIB,
+  openWorld,
+  place,
+  ports,
+  report,
+  start,
+  until,
+  type World,
+} from "./qemu-world.ts";
 
-const CACHE = new URL("../../.cache/guests", import.meta.url).pathname;
 const COUNTER_VM = "0b6f2a52-6f0e-4c34-9f51-5d2f3a1c7e01";
 const LINUX_VM = "0b6f2a52-6f0e-4c34-9f51-5d2f3a1c7e02";
-const PROGRESS_MS = 30_000;
-const MIB = 1024 * 1024;
-const ports = { clock: realClock, run: runCommand, files: realFiles() };
 
-interface World {
-  folder: string;
-  ram: string;
-  guests: Guest[];
-  ramFiles: RamFiles;
-}
 const qemu = suite<World>("qemu");
 
 qemu.before(async (world) => {
   const { qemuVersion } = await probeQemu({ ...ports, accelerator: "tcg", folder: "/tmp" });
   console.log(`QEMU ${qemuVersion}`);
-  world.folder = await mkdtemp("/tmp/lifeboat-qemu-");
-  world.ram = await mkdtemp("/dev/shm/lifeboat-qemu-");
-  world.guests = [];
-  world.ramFiles = new RamFiles({ run: runCommand });
+  await openWorld(world);
 });
-
-qemu.after(async (world) => {
-  for (const guest of world.guests) await guest.end();
-  await rm(world.folder, { recursive: true, force: true });
-  await rm(world.ram, { recursive: true, force: true });
-});
-
-/** One place for a guest: its files and its RAM file, reserved. */
-async function place(world: World, frozen: FrozenDefinition, term: number): Promise<GuestPaths> {
-  const folder = join(world.folder, `${frozen.id.slice(-2)}-${term}`);
-  await mkdir(folder);
-  const paths = guestPaths(folder, world.ram, frozen.id, term);
-  await world.ramFiles.reserve(paths.ram, frozen.memoryBytes);
-  return paths;
-}
-
-async function start(
-  world: World,
-  definition: FrozenDefinition,
-  paths: GuestPaths,
-  layers: readonly DiskLayer[],
-  incoming: boolean,
-): Promise<Guest> {
-  const disks = { vda: layers };
-  const guest = await startGuest({ definition, paths, disks, incoming }, ports);
-  world.guests.push(guest);
-  return guest;
-}
+qemu.after(closeWorld);
 
 async function copyRam(from: string, to: string): Promise<void> {
   await using source = await open(from, "r");
@@ -90,29 +59,11 @@ async function copyRam(from: string, to: string): Promise<void> {
   }
 }
 
-async function report(paths: GuestPaths): Promise<GuestReport> {
-  return readCounter(await readFile(paths.serial, "latin1").catch(() => ""));
-}
-
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(
     () => "nothing was thrown",
     (thrown: unknown) => (thrown instanceof SystemError ? thrown.code : String(thrown)),
   );
-}
-
-/** Waits until the guest's report fits; fails with the last one when it never does. */
-async function until(
-  paths: GuestPaths,
-  fits: (found: GuestReport) => boolean,
-): Promise<GuestReport> {
-  const untilMs = realClock.nowMs() + PROGRESS_MS;
-  for (;;) {
-    const found = await report(paths);
-    if (fits(found)) return found;
-    if (realClock.nowMs() > untilMs) throw new Error(`No progress: ${JSON.stringify(found)}`);
-    await realClock.sleep(20);
-  }
 }
 
 async function apply(image: FlatImage, extents: readonly Extent[], folder: string): Promise<void> {
@@ -121,10 +72,6 @@ async function apply(image: FlatImage, extents: readonly Extent[], folder: strin
     else await image.writeExtent(piece.offset, piece.bytes);
   }
   await image.flush();
-}
-
-function base(path: string): DiskLayer {
-  return { layer: 0, path, format: "raw" };
 }
 
 async function counterGuest(world: World): Promise<[FrozenDefinition, DiskLayer]> {
@@ -138,18 +85,6 @@ async function counterGuest(world: World): Promise<[FrozenDefinition, DiskLayer]
     disks: [{ id: "vda", path, format: "raw" }],
   });
   return [freeze(definition, MIB), base(path)];
-}
-
-function freeze(
-  definition: Parameters<typeof freezeDefinition>[0],
-  sizeBytes: number,
-): FrozenDefinition {
-  return freezeDefinition(definition, {
-    qemuVersion: "7.2.0",
-    accelerator: "tcg",
-    diskBytes: { vda: sizeBytes },
-    allowUserNetwork: false,
-  });
 }
 
 qemu("Guest moves a counting boot sector to another process", async (world) => {

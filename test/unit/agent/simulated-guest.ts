@@ -113,6 +113,16 @@ export class SimulatedGuest implements Guest {
     return this.tops;
   }
 
+  async mergeLayer(): Promise<boolean> {
+    throw new Error("A simulated guest has no layers to merge");
+  }
+
+  async cancelMerges(): Promise<void> {}
+
+  async depths(): Promise<ReadonlyMap<string, number>> {
+    return new Map([...this.tops].map(([disk, layer]) => [disk, layer + 1]));
+  }
+
   async vcpusAdvance(): Promise<boolean> {
     return this.machine.phase === "running";
   }
