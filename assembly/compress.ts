@@ -1,130 +1,90 @@
-// LZ4 block compression, of one block of at most 64 KiB.
+// LZ4 block compression of up to 1 GiB.
 //
-// The format is lz4's doc/lz4_Block_format.md. The search (hash of four bytes, 13 bits, one
-// candidate, faster steps where nothing is found) is the one of LZ4_compress_default 1.9.4 for
-// inputs of this size, so the output is the same byte for byte.
+// The search (hash of the next bytes, one candidate, faster steps where nothing is found) makes the
+// choices of LZ4_compress_default 1.9.4 on 64-bit machines, so the output is the same byte for
+// byte. Below 64 KiB and 11 bytes that hashes four bytes to 13 bits and keeps u16 positions; above,
+// five bytes to 12 bits and u32 positions.
 
-const MATCH_MIN: u32 = 4;
-/** The format ends a block with at least five literals... */
-const LITERALS_LAST: u32 = 5;
-/** ...and starts no match in the last twelve bytes. */
-const MATCH_LIMIT: u32 = 12;
+import {
+  countBack,
+  countEqual,
+  LITERALS_LAST,
+  MATCH_LIMIT,
+  MATCH_MIN,
+  writeLast,
+  writeSequence,
+} from "./sequence";
+
 /** After 64 fruitless steps each step is one byte longer, after 128 two, and so on. */
 const SKIP_SHIFT: u32 = 6;
-const HASH_BITS: u32 = 13;
+/** What a distance can say. */
+const DISTANCE_MAX: u32 = 65535;
+/** From here on positions are u32. */
+const WIDE_BYTES: u32 = 65536 + 11;
 
-/** Last position of each hash, as u16: what bounds a block to 64 KiB. */
-const table: usize = memory.data((1 << HASH_BITS) * 2, 16);
+/** Last position of each hash. */
+const TABLE_BYTES: usize = 16384;
+const table: usize = memory.data(16384, 16);
 
 /**
- * Compresses `length` bytes (at most 64 KiB) at `source` to `target`, which must have room for the
- * worst case, and returns the compressed length. 15 bytes behind either end may be touched.
+ * Compresses `length` bytes at `source` to `target`, which must have room for the worst case, and
+ * returns the compressed length. Up to 16 bytes behind either end may be touched, and 8 bytes
+ * before `source` read.
  */
 export function compress(source: usize, length: u32, target: usize): u32 {
+  if (length < WIDE_BYTES) return compressWith<u16>(source, length, target);
+  return compressWith<u32>(source, length, target);
+}
+
+function compressWith<T>(source: usize, length: u32, target: usize): u32 {
   const end = source + length;
+  if (length <= MATCH_LIMIT) return <u32>(writeLast(target, source, length) - target);
+  memory.fill(table, 0, TABLE_BYTES);
+  const limit = end - MATCH_LIMIT + 1;
   let anchor = source;
   let out = target;
-  if (length > MATCH_LIMIT) {
-    memory.fill(table, 0, (1 << HASH_BITS) * 2);
-    const limit = end - MATCH_LIMIT + 1;
-    let found = search(source, source + 1, limit);
-    while (found !== 0) {
-      let at = <usize>(found >> 32);
-      let match = <usize>(found & 0xffffffff);
-      while (at > anchor && match > source && load<u8>(at - 1) === load<u8>(match - 1)) {
-        at--;
-        match--;
-      }
-      let token = out;
-      out = writeLiterals(anchor, <u32>(at - anchor), out);
-      while (match !== 0) {
-        const more = countEqual(at + MATCH_MIN, match + MATCH_MIN, end - LITERALS_LAST);
-        out = writeMatch(token, out, <u32>(at - match), more);
-        at += MATCH_MIN + more;
-        match = at < limit ? follow(source, at) : 0;
-        if (match === 0) break;
-        token = out++;
-        store<u8>(token, 0);
-      }
-      anchor = at;
-      found = at < limit ? search(source, at + 1, limit) : 0;
-    }
-  }
-  return <u32>(writeLiterals(anchor, <u32>(end - anchor), out) - target);
-}
-
-/** The next position from `at` on with an earlier match: (position << 32 | match), or 0. */
-function search(source: usize, at: usize, limit: usize): u64 {
-  let step: usize = 1;
-  let tries: u32 = 1 << SKIP_SHIFT;
-  let slot = slotOf(load<u32>(at));
+  let at = source + 1;
+  let match: usize = 0;
+  store<T>(slotOf<T>(source), <T>0);
   while (true) {
-    const next = at + step;
-    step = tries++ >> SKIP_SHIFT;
-    if (next > limit) return 0;
-    const match = source + load<u16>(slot);
-    store<u16>(slot, <u16>(at - source));
-    if (load<u32>(match) === load<u32>(at)) return ((<u64>at) << 32) | <u64>match;
-    slot = slotOf(load<u32>(next));
-    at = next;
+    let next = at;
+    let step: usize = 1;
+    let tries: u32 = 1 << SKIP_SHIFT;
+    do {
+      at = next;
+      next += step;
+      if (next > limit) return <u32>(writeLast(out, anchor, <u32>(end - anchor)) - target);
+      step = tries++ >> SKIP_SHIFT;
+      const slot = slotOf<T>(at);
+      match = source + <usize>load<T>(slot);
+      store<T>(slot, <T>(at - source));
+    } while (!isMatch<T>(at, match));
+    let back = countBack(at, match, min(at - anchor, match - source));
+    do {
+      const more = countEqual(at + MATCH_MIN, match + MATCH_MIN, end - LITERALS_LAST);
+      const literals = <u32>(at - anchor - back);
+      out = writeSequence(out, anchor, literals, <u32>(at - match), more + <u32>back);
+      at += MATCH_MIN + more;
+      anchor = at;
+      if (at >= limit) return <u32>(writeLast(out, anchor, <u32>(end - anchor)) - target);
+      store<T>(slotOf<T>(at - 2), <T>(at - 2 - source));
+      const slot = slotOf<T>(at);
+      match = source + <usize>load<T>(slot);
+      store<T>(slot, <T>(at - source));
+      back = 0;
+    } while (isMatch<T>(at, match));
+    at++;
   }
 }
 
-/** The match of the four bytes right behind another match, or 0. */
-function follow(source: usize, at: usize): usize {
-  store<u16>(slotOf(load<u32>(at - 2)), <u16>(at - 2 - source));
-  const slot = slotOf(load<u32>(at));
-  const match = source + load<u16>(slot);
-  store<u16>(slot, <u16>(at - source));
-  return load<u32>(match) === load<u32>(at) ? match : 0;
+/** Where the table keeps the hash at `at`: multiplicative, as lz4 has it. */
+function slotOf<T>(at: usize): usize {
+  if (sizeof<T>() === 2) return table + (((load<u32>(at) * 2654435761) >> 19) << 1);
+  return table + ((<usize>(((load<u64>(at) << 24) * 889523592379) >> 52)) << 2);
 }
 
-/** Where the table keeps the hash of four bytes: Knuth's multiplicative one, as lz4 has it. */
-function slotOf(four: u32): usize {
-  return table + (((four * 2654435761) >> (32 - HASH_BITS)) << 1);
-}
-
-/** How many bytes are equal from `a` and `b` on, `a` (the later one) not passing `limit`. */
-function countEqual(a: usize, b: usize, limit: usize): u32 {
-  const start = a;
-  while (limit - a >= 8) {
-    const difference = load<u64>(a) ^ load<u64>(b);
-    if (difference !== 0) return <u32>(a - start) + (<u32>ctz(difference) >> 3);
-    a += 8;
-    b += 8;
-    // Long matches go on sixteen bytes a step.
-    while (limit - a >= 16 && i8x16.all_true(i8x16.eq(v128.load(a), v128.load(b)))) {
-      a += 16;
-      b += 16;
-    }
-  }
-  while (a < limit && load<u8>(a) === load<u8>(b)) {
-    a++;
-    b++;
-  }
-  return <u32>(a - start);
-}
-
-/** Writes a token with its literals at `out`, and returns what comes behind. */
-function writeLiterals(from: usize, length: u32, out: usize): usize {
-  store<u8>(out, <u8>(min(length, 15) << 4));
-  out = length >= 15 ? writeLength(out + 1, length - 15) : out + 1;
-  const end = out + length;
-  for (; out < end; out += 16, from += 16) v128.store(out, v128.load(from));
-  return end;
-}
-
-/** Writes the distance and the length (over four) of a match, and returns what comes behind. */
-function writeMatch(token: usize, out: usize, distance: u32, more: u32): usize {
-  store<u16>(out, <u16>distance);
-  store<u8>(token, load<u8>(token) | <u8>min(more, 15));
-  return more >= 15 ? writeLength(out + 2, more - 15) : out + 2;
-}
-
-/** Writes what a token's four bits cannot hold: bytes of 255, then the rest. */
-function writeLength(out: usize, length: u32): usize {
-  const full = length / 255;
-  memory.fill(out, 255, full);
-  store<u8>(out + full, <u8>(length - full * 255));
-  return out + full + 1;
+/** Whether four bytes are the same, near enough for a distance. */
+function isMatch<T>(at: usize, match: usize): bool {
+  const same = <u64>load<u32>(match) === <u64>load<u32>(at);
+  return sizeof<T>() === 2 ? same : same & (at - match <= DISTANCE_MAX);
 }

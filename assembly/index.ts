@@ -21,4 +21,6 @@ export {
 export { copyPages, gatherPages } from "./pages";
 export { runs } from "./runs";
 export { xbzrleDecode, xbzrleEncode } from "./xbzrle";
+export { xxh3, xxh3Pages } from "./xxh3";
+export { xxh64, xxh64Pages } from "./xxh64";
 export { zeroPages } from "./zero";

@@ -11,7 +11,7 @@
 //   (64 KiB end)  shadow: what the receiver has; the host appends it by one memory.grow
 //
 // All is static: nothing allocates, so the host's views stay valid for the life of the instance.
-// Copies run in steps of 16 bytes and may touch up to 15 bytes behind what they were asked for,
+// Copies run in steps of 16 bytes and may touch up to 16 bytes behind what they were asked for,
 // so each region that is copied to or from ends in SLACK bytes that belong to nobody.
 
 export const PAGE_BYTES: u32 = 4096;

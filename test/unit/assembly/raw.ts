@@ -24,6 +24,11 @@ export interface RawKernels {
     merge: number,
   ): number;
   xbzrleDecode(source: number, length: number, page: number, pageLength: number): number;
+  /** Hashes are i64: negative where the top bit is set. */
+  xxh64(source: number, length: number, seed: bigint): bigint;
+  xxh64Pages(pages: number, count: number, out: number): void;
+  xxh3(source: number, length: number): bigint;
+  xxh3Pages(pages: number, count: number, out: number): void;
 }
 
 /** An instance, its whole memory, and where a test may put its things: 16 MiB from `free`. */

@@ -70,18 +70,22 @@ export function lz4Decode(block: Uint8Array, length: number): Uint8Array | undef
   return undefined;
 }
 
-/** LZ4 block encoding with the search of LZ4_compress_default for up to 64 KiB. */
+/** From here on LZ4_compress_default hashes five bytes and looks at distances. */
+const WIDE_BYTES = 65_536 + 11;
+
+/** LZ4 block encoding with the search of LZ4_compress_default on 64-bit machines. */
 export function lz4Encode(input: Uint8Array): Uint8Array {
   const out: number[] = [];
-  const table = new Uint16Array(1 << 13);
+  const table = new Uint32Array(1 << 13);
+  const wide = input.length >= WIDE_BYTES;
   const four = (at: number): number =>
     input[at]! | (input[at + 1]! << 8) | (input[at + 2]! << 16) | (input[at + 3]! << 24);
-  const hash = (at: number): number => Math.imul(four(at), 2654435761) >>> 19;
+  const hash = (at: number): number => (wide ? hashFive(input, at) : hashFour(four(at)));
   const lookUp = (at: number): number | undefined => {
     const slot = hash(at);
     const match = table[slot]!;
     table[slot] = at;
-    return four(match) === four(at) ? match : undefined;
+    return four(match) === four(at) && at - match < 65_536 ? match : undefined;
   };
   const last = input.length - 12;
   let anchor = 0;
@@ -112,6 +116,15 @@ export function lz4Encode(input: Uint8Array): Uint8Array {
   }
   lz4Sequence(out, input.subarray(anchor), 0, 0);
   return Uint8Array.from(out);
+}
+
+function hashFour(four: number): number {
+  return Math.imul(four, 2654435761) >>> 19;
+}
+
+function hashFive(input: Uint8Array, at: number): number {
+  const eight = Buffer.from(input.buffer, input.byteOffset + at, 8).readBigUInt64LE();
+  return Number(BigInt.asUintN(64, BigInt.asUintN(64, eight << 24n) * 889523592379n) >> 52n);
 }
 
 /** Looks at ever fewer positions while nothing is found. */
