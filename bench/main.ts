@@ -7,11 +7,18 @@ import { realClock } from "../runtime/clock.ts";
 import { EXIT } from "../runtime/shutdown.ts";
 import { agentBench } from "./agent.ts";
 import { evacuationBench } from "./evacuation.ts";
+import { kernelsBench } from "./kernels/kernels.ts";
 import { makeRamPairsBench } from "./make-ram-pairs.ts";
 import { type Bench, type Report, renderReport } from "./report.ts";
 import { restartBench } from "./restart.ts";
 
-const BENCHES: readonly Bench[] = [evacuationBench, agentBench, restartBench, makeRamPairsBench];
+const BENCHES: readonly Bench[] = [
+  evacuationBench,
+  agentBench,
+  restartBench,
+  kernelsBench,
+  makeRamPairsBench,
+];
 
 try {
   process.exitCode = await main(process.argv.slice(2));
