@@ -18,7 +18,10 @@ export {
   window,
   zero,
 } from "./layout";
+export { list } from "./list";
+export { pagemap } from "./pagemap";
 export { copyPages, gatherPages } from "./pages";
+export { popcount } from "./popcount";
 export { runs } from "./runs";
 export { xbzrleDecode, xbzrleEncode } from "./xbzrle";
 export { xxh3, xxh3Pages } from "./xxh3";

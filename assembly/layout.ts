@@ -1,13 +1,13 @@
 // Where everything lies in the linear memory of one instance, and the limits of each kernel.
 //
-//   0             hash table of the compressor, swizzle table of the decompressor
+//   0             tables and scratch of single kernels, each in the kernel's own file
 //   window        1 MiB   the guest's pages as they are now; the host reads straight into it
 //   staged        1 MiB   page contents on their way: input of the encoder, output of the decoder
 //   encoded       1 MiB   and a little: output of the encoder, input of the decoder
 //   changed       one bit a page of the window, least significant first
 //   zero          the same: which of the changed pages hold nothing but zeros
-//   bitmap        512 KiB bits of up to 16 GiB of pages, input of `runs`
-//   pairs         32 KiB  output of `runs`
+//   bitmap        512 KiB bits of up to 16 GiB of pages, input of `runs` and `list`
+//   pairs         32 KiB  output of `runs` and `list`
 //   (64 KiB end)  shadow: what the receiver has; the host appends it by one memory.grow
 //
 // All is static: nothing allocates, so the host's views stay valid for the life of the instance.

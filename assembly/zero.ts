@@ -7,15 +7,16 @@ import { PAGE_BYTES } from "./layout";
  * at `out` (whole bytes; bits past `count` are clear) and returns how many of them are zero.
  */
 export function zeroPages(pages: usize, selected: usize, count: u32, out: usize): u32 {
-  memory.fill(out, 0, (count + 7) >> 3);
   let total: u32 = 0;
-  for (let page: u32 = 0; page < count; page++) {
-    const bit = (<u32>1) << (page & 7);
-    if ((<u32>load<u8>(selected + (page >> 3)) & bit) === 0) continue;
-    if (!empty(pages + page * PAGE_BYTES)) continue;
-    const byte = out + (page >> 3);
-    store<u8>(byte, <u8>(<u32>load<u8>(byte) | bit));
-    total++;
+  for (let first: u32 = 0; first < count; first += 8) {
+    const end = min(8, count - first);
+    const wanted: u32 = load<u8>(selected++);
+    let bits: u32 = 0;
+    for (let page: u32 = 0; page < end; page++, pages += PAGE_BYTES) {
+      if ((wanted >> page) & 1) bits |= (<u32>empty(pages)) << page;
+    }
+    store<u8>(out++, <u8>bits);
+    total += popcnt(bits);
   }
   return total;
 }

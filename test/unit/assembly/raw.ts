@@ -12,6 +12,9 @@ export interface RawKernels {
   zeroPages(pages: number, selected: number, count: number, out: number): number;
   copyPages(from: number, selected: number, count: number, to: number): void;
   gatherPages(from: number, selected: number, excepted: number, count: number, to: number): number;
+  list(bitmap: number, bits: number, from: number, out: number, max: number): number;
+  popcount(bitmap: number, bytes: number): number;
+  pagemap(words: number, count: number, mask: bigint, out: number): number;
   runs(bitmap: number, bits: number, from: number, gap: number, out: number, max: number): number;
   compress(source: number, length: number, target: number): number;
   decompress(source: number, length: number, target: number, targetLength: number): number;

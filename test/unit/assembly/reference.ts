@@ -31,6 +31,11 @@ export function comparePages(current: Uint8Array, shadow: Uint8Array): number[] 
   });
 }
 
+/** The pages whose word of /proc/PID/pagemap has any bit of `mask`. */
+export function pagemapOf(words: BigUint64Array, mask: bigint): number[] {
+  return [...words].flatMap((word, page) => ((word & mask) !== 0n ? [page] : []));
+}
+
 /** Runs of [start, length] of set bits; up to `gap` clear bits between two are swallowed. */
 export function runsOf(bits: readonly number[], gap: number): [number, number][] {
   const runs: [number, number][] = [];

@@ -51,3 +51,29 @@ export function samples(seeds: number): Uint8Array[] {
 export const anyMixture: fc.Arbitrary<Uint8Array> = fc
   .tuple(fc.nat(0x7fffffff), fc.oneof(fc.nat(300), fc.nat(65_536)))
   .map(([seed, length]) => mixture(seed, length));
+
+/** The set bits of a bitmap of `bits` bits that lies `skew` bytes from an aligned address. */
+export interface Bits {
+  readonly bits: number;
+  readonly set: readonly number[];
+  readonly skew: number;
+}
+
+/** Bitmaps of every density, from empty to full, alone and in stretches of both kinds. */
+export const anyBits: fc.Arbitrary<Bits> = fc
+  .record({
+    bits: fc.integer({ min: 1, max: 6_000 }),
+    density: fc.constantFrom(0, 0.0005, 0.004, 0.02, 0.07, 0.1, 0.5, 0.9, 0.99, 1),
+    stretch: fc.constantFrom(1, 1, 16, 600),
+    skew: fc.nat(15),
+    seed: fc.nat(0x7fffffff),
+  })
+  .map(({ bits, density, stretch, skew, seed }) => {
+    const next = noise(seed);
+    const set: number[] = [];
+    for (let at = 0; at < bits; at += stretch) {
+      const filled = next() / 2 ** 32 < density;
+      for (let bit = at; filled && bit < Math.min(at + stretch, bits); bit++) set.push(bit);
+    }
+    return { bits, set, skew };
+  });
