@@ -24,6 +24,7 @@ const OF_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   USAGE: EXIT.usage,
   CONFIG_INVALID: EXIT.usage,
   DEFINITION_INVALID: EXIT.usage,
+  TABLE_INVALID: EXIT.usage,
   HOST_UNKNOWN: EXIT.notFound,
   GUEST_NOT_FOUND: EXIT.notFound,
   STATE_CONFLICT: EXIT.conflict,

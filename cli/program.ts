@@ -11,6 +11,7 @@ import { EXIT } from "./exit.ts";
 import { addFirmwareSimCommands } from "./firmware-sim.ts";
 import { addHostCommands } from "./hosts.ts";
 import { type Format, showError } from "./output.ts";
+import { addPredictorCommands } from "./predictor.ts";
 import { addSecretsCommands } from "./secrets.ts";
 import { addServerCommands } from "./servers.ts";
 import { addSettingsCommands } from "./settings.ts";
@@ -32,6 +33,7 @@ const GROUPS: readonly CommandGroup[] = [
   addEventsCommand,
   addSettingsCommands,
   addSecretsCommands,
+  addPredictorCommands,
 ];
 
 const HELP = `

@@ -12,6 +12,7 @@ export type ErrorCode =
   | "CONFIG_INVALID"
   | "DEFINITION_INVALID"
   | "SMART_INVALID"
+  | "TABLE_INVALID"
   | "USAGE"
   // Who may say what.
   | "AUTHENTICATION_FAILED"

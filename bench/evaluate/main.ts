@@ -1,0 +1,22 @@
+// `npm run evaluate [SECTION...]`: the models on the development data, with intervals.
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { evaluateOptical } from "./optical.ts";
+
+/** Each takes the folder of the data and answers with a table in Markdown. */
+const SECTIONS: Readonly<Record<string, (folder: string) => Promise<string>>> = {
+  optical: evaluateOptical,
+};
+
+const FOLDER = fileURLToPath(new URL("../../../shared/data/failures", import.meta.url));
+
+if (existsSync(FOLDER)) {
+  const asked = process.argv.slice(2);
+  for (const name of asked.length > 0 ? asked : Object.keys(SECTIONS)) {
+    const section = SECTIONS[name];
+    if (section === undefined) throw new Error(`No section ${name}: ${Object.keys(SECTIONS)}`);
+    console.log(`${await section(FOLDER)}\n`);
+  }
+} else {
+  console.log(`skipped: there is no data at ${FOLDER}`);
+}
