@@ -4,12 +4,16 @@ export { decodeBlocks, encodeBlocks } from "./blocks";
 export { compare } from "./compare";
 export { compress } from "./compress";
 export { decompress } from "./decompress";
+export { DELTA_BYTES_MAX, decodeDelta, encodeDelta } from "./delta";
 export {
   BITMAP_BYTES,
   BLOCK_BYTES,
   bitmap,
   changed,
+  check,
+  deltas,
   encoded,
+  lengths,
   PAGE_BYTES,
   PAIRS_MAX,
   pairs,

@@ -6,6 +6,9 @@
 //   encoded       1 MiB   and a little: output of the encoder, input of the decoder
 //   changed       one bit a page of the window, least significant first
 //   zero          the same: which of the changed pages hold nothing but zeros
+//   deltas        the same: which of the rest travel as differences
+//   lengths       512     how long each of those is, as u16
+//   check         8       a hash over what they come to
 //   bitmap        512 KiB bits of up to 16 GiB of pages, input of `runs` and `list`
 //   pairs         32 KiB  output of `runs` and `list`
 //   (64 KiB end)  shadow: what the receiver has; the host appends it by one memory.grow
@@ -34,5 +37,8 @@ export const staged: usize = memory.data(WINDOW_BYTES + SLACK, 16);
 export const encoded: usize = memory.data(ENCODED_BYTES + SLACK, 16);
 export const changed: usize = memory.data(WINDOW_PAGES / 8, 16);
 export const zero: usize = memory.data(WINDOW_PAGES / 8, 16);
+export const deltas: usize = memory.data(WINDOW_PAGES / 8, 16);
+export const lengths: usize = memory.data(WINDOW_PAGES * 2, 16);
+export const check: usize = memory.data(8, 16);
 export const bitmap: usize = memory.data(BITMAP_BYTES + SLACK, 16);
 export const pairs: usize = memory.data(PAIRS_MAX * 8, 16);

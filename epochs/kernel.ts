@@ -19,6 +19,8 @@ export const BLOCK_BYTES = 64 * 1024;
 export const SHADOW_BYTES_MAX = 512 * 1024 * 1024;
 /** The longest bitmap that `runs` takes: 16 GiB of pages. */
 export const BITMAP_BYTES_MAX = 512 * 1024;
+/** The longest difference that travels as one: assembly/delta.ts. */
+export const DELTA_BYTES_MAX = 3072;
 /** A window of blocks that are all stored as they are, each behind its length. */
 export const ENCODED_BYTES_MAX = WINDOW_BYTES + (WINDOW_BYTES / BLOCK_BYTES) * 4;
 
@@ -41,6 +43,9 @@ interface Exports {
   readonly encoded: WebAssembly.Global<"i32">;
   readonly changed: WebAssembly.Global<"i32">;
   readonly zero: WebAssembly.Global<"i32">;
+  readonly deltas: WebAssembly.Global<"i32">;
+  readonly lengths: WebAssembly.Global<"i32">;
+  readonly check: WebAssembly.Global<"i32">;
   readonly bitmap: WebAssembly.Global<"i32">;
   readonly pairs: WebAssembly.Global<"i32">;
   compare(current: number, shadow: number, count: number, out: number): number;
@@ -50,8 +55,28 @@ interface Exports {
   runs(bitmap: number, bits: number, from: number, gap: number, out: number, max: number): number;
   compress(source: number, length: number, target: number): number;
   decompress(source: number, length: number, target: number, targetLength: number): number;
+  encodeDelta(count: number, packed: number, shadow: number): number;
+  decodeDelta(count: number, total: number): number;
   encodeBlocks(length: number): number;
   decodeBlocks(length: number, rawLength: number): number;
+}
+
+/** A stream of differences and whole pages, staged for `encodeStaged`: assembly/delta.ts. */
+export interface DeltaStream {
+  readonly bytes: number;
+  /** One bit a page of the window: which travel as differences. */
+  readonly deltas: Uint8Array;
+  /** How long each of those is, as u16 one behind the other. */
+  readonly lengths: Uint8Array;
+  /** A hash over what they come to. */
+  readonly check: bigint;
+}
+
+/** Which pages of a window a stream has, in bits of whole bytes; see `DeltaStream`. */
+export interface DeltaPages extends Pick<DeltaStream, "deltas" | "lengths"> {
+  readonly pages: number;
+  readonly changed: Uint8Array;
+  readonly zero: Uint8Array;
 }
 
 /** Compiles the WASM core, once a process. `npm run build` makes the file. */
@@ -72,6 +97,9 @@ export class Kernel {
   readonly changed: Uint8Array;
   /** After `zeroPages`: which of the changed pages are all zero. */
   readonly zero: Uint8Array;
+  private readonly deltas: Uint8Array;
+  private readonly lengths: Uint8Array;
+  private readonly check: BigUint64Array;
   private readonly exports: Exports;
   private readonly memory: Uint8Array;
   private readonly shadow: number;
@@ -88,6 +116,9 @@ export class Kernel {
     this.window = this.view(window, WINDOW_BYTES);
     this.changed = this.view(changed, WINDOW_PAGES / 8);
     this.zero = this.view(zero, WINDOW_PAGES / 8);
+    this.deltas = this.view(this.exports.deltas, WINDOW_PAGES / 8);
+    this.lengths = this.view(this.exports.lengths, WINDOW_PAGES * 2);
+    this.check = new BigUint64Array(memory.buffer, this.exports.check.value, 1);
     this.pairs = new Uint32Array(memory.buffer, pairs.value, PAIRS_MAX.value * 2);
   }
 
@@ -125,6 +156,37 @@ export class Kernel {
   updateShadow(offset: number, pages: number): void {
     const { copyPages, window, changed } = this.exports;
     copyPages(window.value, changed.value, pages, this.shadowAt(offset, pages));
+  }
+
+  /**
+   * Stages the window's changed pages as differences against the shadow at `offset` (bytes), and
+   * brings the shadow up to them. With `packed`, the window holds but those that are not zero, one
+   * behind the other.
+   */
+  encodeDelta(offset: number, pages: number, packed: boolean): DeltaStream {
+    const shadow = this.shadowAt(offset, pages);
+    const bytes = this.exports.encodeDelta(pages, packed ? 1 : 0, shadow);
+    const deltas = this.deltas.subarray(0, Math.ceil(pages / 8));
+    const lengths = this.lengths.subarray(0, 2 * countBits(deltas));
+    return { bytes, deltas, lengths, check: this.check[0]! };
+  }
+
+  /**
+   * The reverse, of the `bytes` that `decodeBlocks` has just staged: makes the data pages at their
+   * places in the window, where the old ones are, and returns the hash over those that were
+   * differences. Throws FRAME_CORRUPT; the window is then worth nothing.
+   */
+  decodeDelta({ pages, changed, zero, deltas, lengths }: DeltaPages, bytes: number): bigint {
+    assert(pages > 0 && pages <= WINDOW_PAGES, `window of ${pages} pages`);
+    assert(lengths.length === 2 * countBits(deltas), "lengths of other pages");
+    this.changed.set(changed);
+    this.zero.set(zero);
+    this.deltas.set(deltas);
+    this.lengths.set(lengths);
+    if (this.exports.decodeDelta(pages, bytes) !== 0) {
+      throw new SystemError("FRAME_CORRUPT", "Cannot decode: no XBZRLE of such a page");
+    }
+    return this.check[0]!;
   }
 
   /** The runs among the first `bits` of a bitmap; at most `gap` clear bits are swallowed. */
@@ -199,6 +261,13 @@ export class Kernel {
   private view(start: WebAssembly.Global<"i32">, length: number): Uint8Array {
     return this.memory.subarray(start.value, start.value + length);
   }
+}
+
+/** How many bits of a bitmap are set. */
+export function countBits(bitmap: Uint8Array): number {
+  let total = 0;
+  for (const byte of bitmap) for (let bits = byte; bits !== 0; bits &= bits - 1) total++;
+  return total;
 }
 
 /** Appends the shadow; never done again, since it would detach every view. */

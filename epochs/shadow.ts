@@ -2,28 +2,26 @@
  * The shadow of a guest's RAM: what the receiver has, so that the next epoch is only what differs.
  *
  * Rule 1: the shadow changes only to what a payload says, in the same call that makes the payload.
- *         So a payload that was made must be sent, or the stream begun anew: if a cut fails after
- *         its scan, its payloads go before those of the next cut.
- * Rule 2: memory is that of the RAM plus a fixed few MiB a segment; scanning adds one window.
+ *         So a payload that was made must be sent, in that order, or the stream begun anew.
+ * Rule 2: what is set aside has no payload yet, and the shadow is what it differs from. A window is
+ *         therefore not looked at again before what was set aside of it is encoded.
+ * Rule 3: memory is that of the RAM plus a fixed few MiB a segment; scanning adds one window.
  *
  * RAM is split into segments of 512 MiB, each in a WASM memory of its own, reserved at once.
  * @module
  */
 import assert from "node:assert/strict";
-import { SystemError } from "../protocol/error.ts";
-import { encodePages, encodeStagedPages, type WindowChange } from "./delta.ts";
+import { encodeStagedDelta, encodeStagedPages, type WindowChange } from "./delta.ts";
+import { type ReadInto, readFully } from "./guest-ram.ts";
 import { Kernel, PAGE_BYTES, SHADOW_BYTES_MAX, WINDOW_BYTES } from "./kernel.ts";
 
 /** The fixed scratch of each segment's memory, rounded up: assembly/layout.ts. */
 const SCRATCH_BYTES = 4 * 1024 * 1024;
 
 /**
- * Reads guest RAM at `position` (bytes) into `view` and returns how many bytes it read, as
- * fs.readSync does. `view` is WASM memory: what is read is not copied again.
+ * `full` sends every page as it is (epoch 0); `delta` those that differ from the shadow, and of
+ * them what differs.
  */
-export type ReadInto = (view: Uint8Array, position: number) => number;
-
-/** `full` sends every page (epoch 0); `delta` those that differ from the shadow. */
 export type ScanMode = "full" | "delta";
 
 /** The memory that a shadow of so much RAM takes, for admission. */
@@ -31,10 +29,21 @@ export function reserveBytes(ramBytes: number): number {
   return ramBytes + Math.ceil(ramBytes / SHADOW_BYTES_MAX) * SCRATCH_BYTES;
 }
 
+/** What a scan has found in one window, or in what of it lies in one segment. */
+export interface Found {
+  readonly firstPage: number;
+  readonly pages: number;
+  /** The changed pages that are not all zero. */
+  readonly dataBytes: number;
+  readonly mode: ScanMode;
+}
+
 /** See the head of this file. `ramBytes` is a multiple of 4096. Throws NO_SPACE. */
 export class Shadow {
   readonly ramBytes: number;
   private segments: readonly Kernel[];
+  /** Windows, by number, of which something is set aside. */
+  private readonly aside = new Set<number>();
 
   constructor(module: WebAssembly.Module, ramBytes: number) {
     assert(ramBytes > 0 && ramBytes % PAGE_BYTES === 0, `RAM of ${ramBytes} bytes`);
@@ -47,37 +56,64 @@ export class Shadow {
   }
 
   /**
-   * Scans `length` bytes (at most 1 MiB) at `position`, both whole pages, and returns the payloads
-   * of what changed: none, one, or two where the range crosses a segment. Throws FILE_FAILED if
-   * the RAM ends early; the shadow of that window is then untouched.
+   * Looks at `length` bytes (at most 1 MiB) at `position`, both whole pages: nothing, one part that
+   * changed, or two where the range crosses a segment. Each is to be given to `encodeFound` or
+   * `setAside` before the next scan. Throws FILE_FAILED if the RAM ends early.
    */
-  scanWindow(readInto: ReadInto, position: number, length: number, mode: ScanMode): Buffer[] {
-    return this.scan(readInto, position, length, mode, encodeStagedPages);
+  scanWindow(readInto: ReadInto, position: number, length: number, mode: ScanMode): Found[] {
+    assert(position >= 0 && position % PAGE_BYTES === 0, `position ${position}`);
+    assert(length > 0 && length <= WINDOW_BYTES && length % PAGE_BYTES === 0, `${length} bytes`);
+    assert(position + length <= this.ramBytes, `position ${position} past the end of RAM`);
+    assert(!windowsOf(position, length).some((window) => this.aside.has(window)), "still aside");
+    const found: Found[] = [];
+    for (const [at, bytes] of this.split(position, length)) {
+      const kernel = this.segmentOf(at);
+      readFully(readInto, kernel.window.subarray(0, bytes), at);
+      const pages = bytes / PAGE_BYTES;
+      if (mode === "full") kernel.selectAll(pages);
+      const changed = mode === "full" ? pages : kernel.compare(at % SHADOW_BYTES_MAX, pages);
+      if (changed === 0) continue;
+      const dataBytes = (changed - kernel.zeroPages(pages)) * PAGE_BYTES;
+      found.push({ firstPage: at / PAGE_BYTES, pages, dataBytes, mode });
+    }
+    return found;
+  }
+
+  /** The payload of what the last scan found; the shadow follows. */
+  encodeFound({ firstPage, pages, mode }: Found): Buffer {
+    const kernel = this.segmentOf(firstPage * PAGE_BYTES);
+    if (mode === "delta") return this.encodeDelta(kernel, firstPage, pages, false);
+    const content = kernel.gather(pages);
+    kernel.updateShadow((firstPage * PAGE_BYTES) % SHADOW_BYTES_MAX, pages);
+    return encodeStagedPages(kernel, { firstPage, pages, ...bitmapsOf(kernel, pages), content });
   }
 
   /**
-   * The same for the pause: sets the changed pages aside, to be encoded by `encode` after the
-   * guest runs again. Each change holds a copy of its pages until then: bound how many.
+   * The same for the pause, in which nothing is encoded: copies what the last scan found, for
+   * `encode` once the guest runs again. Bound how many: each holds its pages until then.
    */
-  collectWindow(
-    readInto: ReadInto,
-    position: number,
-    length: number,
-    mode: ScanMode,
-  ): WindowChange[] {
-    return this.scan(readInto, position, length, mode, (_kernel, change) => ({
-      ...change,
-      changed: change.changed.slice(),
-      zero: change.zero.slice(),
-      content: change.content.slice(),
-    }));
+  setAside({ firstPage, pages, mode }: Found): WindowChange {
+    assert(mode === "delta", "only differences are set aside");
+    const kernel = this.segmentOf(firstPage * PAGE_BYTES);
+    for (const window of windowsOf(firstPage * PAGE_BYTES, pages * PAGE_BYTES)) {
+      this.aside.add(window);
+    }
+    const { changed, zero } = bitmapsOf(kernel, pages);
+    const content = kernel.gather(pages).slice();
+    return { firstPage, pages, changed: changed.slice(), zero: zero.slice(), content };
   }
 
-  /** Encodes what `collectWindow` set aside. */
+  /** The payload of what was set aside; the shadow follows. */
   encode(change: WindowChange): Buffer {
-    const segment = this.segments[0];
-    assert(segment !== undefined, "shadow is closed");
-    return encodePages(segment, change);
+    const { firstPage, pages, changed, zero, content } = change;
+    const kernel = this.segmentOf(firstPage * PAGE_BYTES);
+    for (const window of windowsOf(firstPage * PAGE_BYTES, pages * PAGE_BYTES)) {
+      assert(this.aside.delete(window), "encoded twice");
+    }
+    kernel.changed.set(changed);
+    kernel.zero.set(zero);
+    kernel.window.set(content);
+    return this.encodeDelta(kernel, firstPage, pages, true);
   }
 
   /** Gives the memory back. */
@@ -85,71 +121,39 @@ export class Shadow {
     this.segments = [];
   }
 
-  private scan<Result>(
-    readInto: ReadInto,
-    position: number,
-    length: number,
-    mode: ScanMode,
-    take: (kernel: Kernel, change: WindowChange) => Result,
-  ): Result[] {
-    assert(position >= 0 && position % PAGE_BYTES === 0, `position ${position}`);
-    assert(length > 0 && length <= WINDOW_BYTES && length % PAGE_BYTES === 0, `${length} bytes`);
-    assert(position + length <= this.ramBytes, `position ${position} past the end of RAM`);
-    const parts = this.split(position, length);
-    // All is read before any shadow changes, so a read that fails leaves them as they were.
-    for (const { kernel, at, bytes } of parts) {
-      readFully(readInto, kernel.window.subarray(0, bytes), at);
-    }
-    const results: Result[] = [];
-    for (const part of parts) {
-      const change = findChange(part, mode);
-      if (change !== undefined) results.push(take(part.kernel, change));
-    }
-    return results;
+  private encodeDelta(kernel: Kernel, firstPage: number, pages: number, packed: boolean): Buffer {
+    const offset = (firstPage * PAGE_BYTES) % SHADOW_BYTES_MAX;
+    const stream = kernel.encodeDelta(offset, pages, packed);
+    return encodeStagedDelta(kernel, { firstPage, pages, ...bitmapsOf(kernel, pages) }, stream);
   }
 
-  /** A window lies in one segment, or across the border of two. */
-  private split(position: number, length: number): Part[] {
-    const parts: Part[] = [];
-    for (let at = position, end = position + length; at < end; at += parts.at(-1)!.bytes) {
-      const kernel = this.segments[Math.floor(at / SHADOW_BYTES_MAX)];
-      assert(kernel !== undefined, "shadow is closed");
-      const offset = at % SHADOW_BYTES_MAX;
-      parts.push({ kernel, at, offset, bytes: Math.min(end - at, kernel.shadowBytes - offset) });
-    }
-    return parts;
+  private segmentOf(position: number): Kernel {
+    const kernel = this.segments[Math.floor(position / SHADOW_BYTES_MAX)];
+    assert(kernel !== undefined, "shadow is closed");
+    return kernel;
+  }
+
+  /** A window lies in one segment, or across the border of two: [position, bytes] of each. */
+  private split(position: number, length: number): [number, number][] {
+    const border = (Math.floor(position / SHADOW_BYTES_MAX) + 1) * SHADOW_BYTES_MAX;
+    const first = Math.min(length, border - position);
+    if (first === length) return [[position, length]];
+    return [
+      [position, first],
+      [border, length - first],
+    ];
   }
 }
 
-/** What of a window lies in one segment, in bytes: at guest position `at`, at `offset` of it. */
-interface Part {
-  readonly kernel: Kernel;
-  readonly at: number;
-  readonly offset: number;
-  readonly bytes: number;
+/** The kernel's bitmaps; behind these bytes they are of an earlier, longer window. */
+function bitmapsOf(kernel: Kernel, pages: number): Pick<WindowChange, "changed" | "zero"> {
+  const bytes = Math.ceil(pages / 8);
+  return { changed: kernel.changed.subarray(0, bytes), zero: kernel.zero.subarray(0, bytes) };
 }
 
-/** Finds what changed in the kernel's window, stages it, and brings the shadow up to it. */
-function findChange(part: Part, mode: ScanMode): WindowChange | undefined {
-  const { kernel, offset } = part;
-  const pages = part.bytes / PAGE_BYTES;
-  if (mode === "full") kernel.selectAll(pages);
-  else if (kernel.compare(offset, pages) === 0) return undefined;
-  kernel.zeroPages(pages);
-  const content = kernel.gather(pages);
-  kernel.updateShadow(offset, pages);
-  // Behind these bytes the kernel's bitmaps are of an earlier, longer window.
-  const changed = kernel.changed.subarray(0, Math.ceil(pages / 8));
-  const zero = kernel.zero.subarray(0, changed.length);
-  return { firstPage: part.at / PAGE_BYTES, pages, changed, zero, content };
-}
-
-function readFully(readInto: ReadInto, view: Uint8Array, position: number): void {
-  for (let done = 0; done < view.length; ) {
-    const count = readInto(view.subarray(done), position + done);
-    if (count <= 0) {
-      throw new SystemError("FILE_FAILED", `Cannot read guest RAM: it ends at ${position + done}`);
-    }
-    done += count;
-  }
+/** The numbers of the one or two windows of RAM that a range touches. */
+function windowsOf(position: number, length: number): number[] {
+  const first = Math.floor(position / WINDOW_BYTES);
+  const last = Math.floor((position + length - 1) / WINDOW_BYTES);
+  return first === last ? [first] : [first, last];
 }

@@ -1,5 +1,5 @@
 /**
- * The epoch frame: what agents say on a data link (subprotocol lifeboat-epoch.v1), one frame a
+ * The epoch frame: what agents say on a data link (subprotocol lifeboat-epoch.v2), one frame a
  * WebSocket message. All integers are little-endian.
  *
  *   offset size

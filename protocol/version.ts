@@ -5,8 +5,8 @@
 
 /** Subprotocol of control links. */
 export const CONTROL_PROTOCOL = "lifeboat.v1";
-/** Subprotocol of data links between agents. */
-export const EPOCH_PROTOCOL = "lifeboat-epoch.v1";
+/** Subprotocol of data links between agents. Version 2 may send differences (codec 1) of pages. */
+export const EPOCH_PROTOCOL = "lifeboat-epoch.v2";
 /** Frame versions this program reads; it writes the highest. */
 export const FRAME_VERSION_MIN = 1;
 export const FRAME_VERSION_MAX = 1;

@@ -232,11 +232,7 @@ export class IncomingStream implements DataReceiver {
     const { kernel, disks } = this.ports;
     switch (kind) {
       case "pages":
-        decodePages(kernel, payload, this.prepare.definition.memoryBytes, (run) => {
-          // A new RAM file is zeros already.
-          if (!fresh || run.bytes !== "zero") this.ram.write(run);
-        });
-        return;
+        return this.applyPages(payload, fresh);
       case "extent": {
         const sizes = disks.map((disk) => disk.sizeBytes);
         const { disk, offset, length, bytes } = decodeExtent(kernel, payload, sizes);
@@ -248,6 +244,20 @@ export class IncomingStream implements DataReceiver {
       case "state":
         return this.takeState(decodeStatePiece(kernel, payload));
     }
+  }
+
+  /**
+   * Differences are to the pages of the RAM file as the source's shadow has them: those of all
+   * epochs before, each applied whole and in its order, with nobody else writing. Every payload
+   * proves it (BASE_DIFFERS), and what it comes to does not change if it is applied again.
+   */
+  private applyPages(payload: Uint8Array, fresh: boolean): void {
+    const { kernel } = this.ports;
+    const { memoryBytes } = this.prepare.definition;
+    decodePages(kernel, payload, memoryBytes, this.ram.readInto, (run) => {
+      // A new RAM file is zeros already.
+      if (!fresh || run.bytes !== "zero") this.ram.write(run);
+    });
   }
 
   /** Pieces come in their order, and none is missing. */

@@ -90,6 +90,7 @@ export async function cutRound(work: Work): Promise<void> {
   crashPoint("agent-cut-continue", guest.identity.pid);
   const whole = found.doneBytes === memoryBytes && deviceState !== undefined;
   await writer.begin({ content: "delta", kind: whole ? "cut" : "fuzzy", memoryBytes });
+  // In the order of their payloads, and before these windows are looked at again (shadow.ts).
   for (const change of found.changes) await writer.content("pages", work.shadow.encode(change));
   const rest = await sendPages(work, found.doneBytes, "delta");
   const changedBytes = found.bytes + rest.bytes + (await sendExtents(work));
@@ -218,12 +219,12 @@ async function sendPages(
     if (parts === undefined) await work.gate.pass();
     const length = Math.min(WINDOW_BYTES, memoryBytes - at);
     const beforeMs = clock.nowMs();
-    const changes = shadow.collectWindow(ram.readInto, at, length, mode);
+    const changes = shadow.scanWindow(ram.readInto, at, length, mode);
     scanMs += clock.nowMs() - beforeMs;
     for (const change of changes) {
-      bytes += change.content.length;
+      bytes += change.dataBytes;
       const foundMs = clock.nowMs();
-      const payload = shadow.encode(change);
+      const payload = shadow.encodeFound(change);
       const encodedMs = clock.nowMs();
       await writer.content("pages", payload);
       if (parts === undefined) continue;
@@ -253,9 +254,9 @@ async function collect(work: Work): Promise<Found> {
   while (at < memoryBytes && bytes <= stagingBytesMax - WINDOW_BYTES) {
     const length = Math.min(WINDOW_BYTES, memoryBytes - at);
     const beforeMs = clock.nowMs();
-    for (const change of shadow.collectWindow(ram.readInto, at, length, "delta")) {
-      changes.push(change);
-      bytes += change.content.length;
+    for (const change of shadow.scanWindow(ram.readInto, at, length, "delta")) {
+      changes.push(shadow.setAside(change));
+      bytes += change.dataBytes;
     }
     scanMs += clock.nowMs() - beforeMs;
     // The device state arrives meanwhile, and its sender must not wait for the scan's end.

@@ -15,7 +15,7 @@ import {
 } from "../../../epochs/extent.ts";
 import { Kernel, loadKernelModule, PAGE_BYTES } from "../../../epochs/kernel.ts";
 import { type Effect, startReceiving, step } from "../../../epochs/receiver.ts";
-import { SystemError } from "../../../protocol/error.ts";
+import { type ErrorCode, SystemError } from "../../../protocol/error.ts";
 import { encodeFrame, type Frame, parseFrame } from "../../../protocol/frame.ts";
 import { bitmapOf } from "../../unit/assembly/reference.ts";
 import { mixture } from "../../unit/assembly/samples.ts";
@@ -39,6 +39,8 @@ const KINDS = [
   "credit",
   "abort",
 ] as const;
+
+const REFUSALS: readonly ErrorCode[] = ["FRAME_CORRUPT", "BASE_DIFFERS", "VERSION_UNSUPPORTED"];
 
 /** Sequences of frames: as they travel, and without checksums so that mutations get further. */
 export function seeds(): Uint8Array[] {
@@ -89,7 +91,8 @@ export function run(bytes: Uint8Array): void {
 
 function decode({ kind, payload }: Extract<Effect, { type: "content" }>): void {
   if (kind === "pages") {
-    decodePages(kernel, payload, RAM_BYTES, ({ position, length, bytes }) => {
+    const readInto = (view: Uint8Array): number => view.fill(0).length;
+    decodePages(kernel, payload, RAM_BYTES, readInto, ({ position, length, bytes }) => {
       assert(position >= 0 && length > 0 && position + length <= RAM_BYTES, "past the end of RAM");
       assert(bytes === "zero" || bytes.length === length);
     });
@@ -140,7 +143,7 @@ function orCorrupt<Result>(work: () => Result): Result | undefined {
     return work();
   } catch (thrown) {
     if (!(thrown instanceof SystemError)) throw thrown;
-    assert(thrown.code === "FRAME_CORRUPT" || thrown.code === "VERSION_UNSUPPORTED");
+    assert(REFUSALS.includes(thrown.code));
     return undefined;
   }
 }

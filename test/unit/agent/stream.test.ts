@@ -159,6 +159,22 @@ streams("a link that flips a bit of any frame is found out, and the guest stays"
   }
 });
 
+streams("a target whose pages are not those of the source refuses differences to them", () => {
+  const change = (guest: World["source"], at: number): void => {
+    const page = Buffer.from(guest.ram().subarray(2 * PAGE, 3 * PAGE));
+    page[at]! ^= 1;
+    guest.write(2, page);
+  };
+  const onTargetEvent: WorldOptions["onTargetEvent"] = (world, event) => {
+    if (event.type === "epoch-complete" && event.epoch === 0) change(world.target, 100);
+  };
+  const beforePause = async (guest: World["source"]): Promise<void> => change(guest, 3000);
+  return play({ ramBytes: MIB, onTargetEvent, source: { beforePause } }, async (world) => {
+    await assertRefused(world, "other pages");
+    assert.match(reasonOfTarget(world) ?? "taken", /other pages/);
+  });
+});
+
 streams("a source that is cancelled at any frame continues its guest", async () => {
   // Frame 13 is RELEASED.
   for (let at = 0; at < 13; at++) {

@@ -6,10 +6,12 @@ import {
   decodePages,
   decompressBytes,
   encodePages,
-  parsePagesHeader,
   type WindowChange,
 } from "../../../epochs/delta.ts";
+import type { ReadInto } from "../../../epochs/guest-ram.ts";
 import { Kernel, loadKernelModule, PAGE_BYTES, WINDOW_BYTES } from "../../../epochs/kernel.ts";
+import { parsePagesHeader, writePages } from "../../../epochs/pages-header.ts";
+import { Shadow } from "../../../epochs/shadow.ts";
 import { SystemError } from "../../../protocol/error.ts";
 import { bitmapOf, bitsOf } from "../assembly/reference.ts";
 import { mixture } from "../assembly/samples.ts";
@@ -47,10 +49,15 @@ const anyChange = fc.integer({ min: 1, max: 256 }).chain((pages) =>
     }),
 );
 
+/** Whole pages do not ask what is there. */
+const unread = (): number => {
+  throw new Error("the receiver's pages were read");
+};
+
 /** What a payload writes: page number -> content. Fails if it writes a page twice. */
-function written(payload: Uint8Array): Map<number, Buffer> {
+function written(payload: Uint8Array, readInto: ReadInto = unread): Map<number, Buffer> {
   const pages = new Map<number, Buffer>();
-  decodePages(kernel, payload, RAM_BYTES, ({ position, length, bytes }) => {
+  decodePages(kernel, payload, RAM_BYTES, readInto, ({ position, length, bytes }) => {
     if (bytes !== "zero") assert.is(bytes.length, length);
     for (let offset = 0; offset < length; offset += PAGE_BYTES) {
       const page = (position + offset) / PAGE_BYTES;
@@ -103,7 +110,7 @@ delta("decodePages() gives exactly the pages that encodePages() was given", () =
 delta("decodePages() hands neighbouring pages over as one run", () => {
   const runs: unknown[] = [];
   const payload = encodePages(kernel, change(100, 64, [1, 2, 3, 4, 5, 9, 63], [4, 5, 63]));
-  decodePages(kernel, payload, RAM_BYTES, ({ position, length, bytes }) => {
+  decodePages(kernel, payload, RAM_BYTES, unread, ({ position, length, bytes }) => {
     runs.push([position / PAGE_BYTES, length / PAGE_BYTES, bytes === "zero"]);
   });
   assert.equal(runs, [
@@ -130,7 +137,7 @@ const faults: readonly [name: string, damage: (payload: Buffer) => Buffer, fault
   ["no bytes", () => Buffer.alloc(0), /header/],
   ["half a header", (payload) => payload.subarray(0, 31), /header/],
   ["another version", set(0, 2), /version/],
-  ["another codec", set(1, 1), /codec/],
+  ["another codec", set(1, 2), /codec/],
   ["a window of no pages", set(2, 0, 0), /window/],
   ["a window of 257 pages", set(2, 1, 1), /window/],
   ["more changed pages than bits", set(4, 4), /changed/],
@@ -139,7 +146,8 @@ const faults: readonly [name: string, damage: (payload: Buffer) => Buffer, fault
   ["a first page of 2^64 - 1", set(8, ...new Array(8).fill(255)), /end of RAM/],
   ["a raw length that contradicts", set(16, 1), /raw length/],
   ["an encoded length that contradicts", set(20, 1, 0, 0, 0), /encoded length/],
-  ["a reserved byte", set(31, 1), /reserved/],
+  ["a check of whole pages", set(31, 1), /check/],
+  ["bitmaps cut short", (payload) => payload.subarray(0, 33), /bitmaps/],
   ["a changed bit past the window", set(33, 0x18), /past the window/],
   ["a zero bit of an unchanged page", set(34, 0x0a), /did not change/],
   ["nothing changed", set(4, 0, 0), /nothing/],
@@ -151,7 +159,7 @@ for (const [name, damage, fault] of faults) {
   delta(`decodePages() refuses ${name} before it hands anything over`, () => {
     const payload = damage(encodePages(kernel, change(7, 12, [0, 3, 11], [3])));
     let runs = 0;
-    const message = faultOf(() => decodePages(kernel, payload, RAM_BYTES, () => runs++));
+    const message = faultOf(() => decodePages(kernel, payload, RAM_BYTES, unread, () => runs++));
     assert.match(message ?? "accepted", fault);
     assert.is(runs, 0);
   });
@@ -178,6 +186,165 @@ delta("decodePages() of any damaged payload is FRAME_CORRUPT or writes whole pag
     { seed: 1, numRuns: 300 },
   );
   assert.ok(refused > 100);
+});
+
+/** A receiver's RAM of 16 pages behind page 240, and what a source makes of it. */
+const BASE_AT = 240 * PAGE_BYTES;
+const PAGES = 16;
+
+function readFrom(ram: Uint8Array): ReadInto {
+  return (view, position) => {
+    const at = position - BASE_AT;
+    view.set(ram.subarray(at, at + view.length));
+    return view.length;
+  };
+}
+
+/** The payload that makes `old` to `current`, by a shadow that holds `old`. */
+function difference(old: Uint8Array, current: Uint8Array): Buffer {
+  const shadow = new Shadow(loadKernelModule(), RAM_BYTES);
+  for (const ram of [old, current]) {
+    const found = shadow.scanWindow(readFrom(ram), BASE_AT, ram.length, "delta");
+    const payloads = found.map((part) => shadow.encodeFound(part));
+    if (ram === current) return payloads[0]!;
+  }
+  throw new Error("nothing differs");
+}
+
+/** Pages that changed in a few bytes, in most of them, to zeros, from zeros, or not at all. */
+function basePair(seed = 1): [old: Uint8Array, current: Uint8Array] {
+  const old = mixture(seed, PAGES * PAGE_BYTES);
+  old.fill(0, 5 * PAGE_BYTES, 6 * PAGE_BYTES);
+  const current = Uint8Array.from(old);
+  const fresh = mixture(seed + 1, PAGES * PAGE_BYTES);
+  for (const page of [0, 3, 4, 15]) current[page * PAGE_BYTES + page * 7]! ^= 0x10;
+  for (const page of [1, 8]) {
+    for (let at = page * PAGE_BYTES; at < (page + 1) * PAGE_BYTES; at++) current[at]! ^= 0x80;
+  }
+  current.fill(0, 2 * PAGE_BYTES, 3 * PAGE_BYTES);
+  current.set(fresh.subarray(0, 200), 5 * PAGE_BYTES + 100);
+  return [old, current];
+}
+
+/** Does what a payload says to a copy of `ram`. */
+function applied(payload: Uint8Array, ram: Uint8Array): Uint8Array {
+  const result = Uint8Array.from(ram);
+  for (const [page, content] of written(payload, readFrom(ram))) {
+    result.set(content, page * PAGE_BYTES - BASE_AT);
+  }
+  return result;
+}
+
+delta("decodePages() makes differences to pages, and leaves the others alone", () => {
+  const [old, current] = basePair();
+  const payload = difference(old, current);
+  const header = parsePagesHeader(payload, RAM_BYTES);
+  assert.is(header.firstPage, 240);
+  assert.equal(bitsOf(header.changed, PAGES), [0, 1, 2, 3, 4, 5, 8, 15]);
+  assert.equal(bitsOf(header.zero, PAGES), [2]);
+  assert.equal(bitsOf(header.differences!.deltas, PAGES), [0, 3, 4, 5, 15]);
+  assert.ok(payload.length < 2.5 * PAGE_BYTES, `${payload.length} bytes`);
+  assert.is(Buffer.compare(applied(payload, old), current), 0);
+});
+
+delta("decodePages() of differences that were applied already gives the same pages", () => {
+  const [old, current] = basePair();
+  const payload = difference(old, current);
+  assert.is(Buffer.compare(applied(payload, current), current), 0);
+  for (const half of [1, 100, 5000, 20_000, 40_000]) {
+    const torn = Uint8Array.from(old);
+    torn.set(current.subarray(0, half));
+    assert.is(Buffer.compare(applied(payload, torn), current), 0, `${half} bytes were there`);
+  }
+});
+
+delta("decodePages() refuses differences to other pages, and hands nothing over", () => {
+  const [old, current] = basePair();
+  const payload = difference(old, current);
+  for (const page of [0, 3, 4, 5, 15]) {
+    const other = Uint8Array.from(old);
+    other[page * PAGE_BYTES + 4000]! ^= 1;
+    let runs = 0;
+    assert.throws(
+      () => decodePages(kernel, payload, RAM_BYTES, readFrom(other), () => runs++),
+      (thrown: unknown) => thrown instanceof SystemError && thrown.code === "BASE_DIFFERS",
+    );
+    assert.is(runs, 0);
+  }
+  // What comes whole does not depend on what was there.
+  const other = Uint8Array.from(old);
+  other.fill(1, PAGE_BYTES, 3 * PAGE_BYTES);
+  assert.is(Buffer.compare(applied(payload, other), current), 0);
+});
+
+/** Faults in the payload of `basePair`: bitmaps at 32, 34 and 36, five lengths at 38. */
+const deltaFaults: readonly [name: string, damage: (payload: Buffer) => Buffer, fault: RegExp][] = [
+  ["a delta bitmap cut short", (payload) => payload.subarray(0, 37), /delta bitmap/],
+  ["lengths cut short", (payload) => payload.subarray(0, 47), /lengths/],
+  ["a difference of an unchanged page", set(36, 0x69), /without data/],
+  ["a difference of a zero page", set(36, 0x35), /without data/],
+  ["a difference of no bytes", set(38, 0, 0), /impossible length/],
+  ["a difference that is too long", set(38, 0x01, 0x0c), /impossible length/],
+  ["lengths that do not add up", set(38, 9), /raw length/],
+  ["another check", (payload) => set(24, payload[24]! ^ 1)(payload), /other pages/],
+];
+
+for (const [name, damage, fault] of deltaFaults) {
+  delta(`decodePages() refuses ${name} before it hands anything over`, () => {
+    const [old, current] = basePair();
+    const payload = damage(difference(old, current));
+    let runs = 0;
+    let message = "accepted";
+    try {
+      decodePages(kernel, payload, RAM_BYTES, readFrom(old), () => runs++);
+    } catch (thrown) {
+      assert.instance(thrown, SystemError);
+      message = (thrown as SystemError).message;
+    }
+    assert.match(message, fault);
+    assert.is(runs, 0);
+  });
+}
+
+delta("decodePages() refuses XBZRLE that is none", () => {
+  const [old, current] = basePair();
+  const { blocks, differences, ...header } = parsePagesHeader(difference(old, current), RAM_BYTES);
+  const stream = Uint8Array.from(kernel.decodeBlocks(blocks, header.rawBytes));
+  // The first page's: no equal bytes, one other. A run of none is not in the format.
+  assert.equal(stream.subarray(0, 2), Uint8Array.of(0, 1));
+  stream[1] = 0;
+  kernel.stage(stream);
+  const bad = Uint8Array.from(kernel.encodeStaged(stream.length));
+  const payload = writePages({ ...header, differences, blocks: bad });
+  assert.match(faultOf(() => applied(payload, old)) ?? "accepted", /XBZRLE/);
+});
+
+delta("decodePages() of any damaged differences gives the right pages or none", () => {
+  let refused = 0;
+  const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 3 });
+  const pairs = [1, 2, 3].map((seed) => basePair(seed));
+  const payloads = pairs.map(([old, current]) => difference(old, current));
+  fc.assert(
+    fc.property(fc.nat(2), damage, (index, flips) => {
+      const [old, current] = pairs[index]!;
+      const bad = Buffer.from(payloads[index]!);
+      for (const [at, value] of flips) bad[16 + (at % 300)] = value;
+      try {
+        const result = applied(bad, old);
+        const { differences } = parsePagesHeader(bad, RAM_BYTES);
+        for (const page of bitsOf(differences?.deltas ?? new Uint8Array(), PAGES)) {
+          const [start, end] = [page * PAGE_BYTES, (page + 1) * PAGE_BYTES];
+          assert.is(Buffer.compare(result.subarray(start, end), current.subarray(start, end)), 0);
+        }
+      } catch (thrown) {
+        assert.instance(thrown, SystemError);
+        assert.ok(["FRAME_CORRUPT", "BASE_DIFFERS"].includes((thrown as SystemError).code));
+        refused++;
+      }
+    }),
+    { seed: 1, numRuns: 500 },
+  );
+  assert.ok(refused > 150 && refused < 400, `${refused} refused`);
 });
 
 delta("decompressBytes() gives back what compressBytes() was given, of any length", () => {

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { decodePages } from "../../../epochs/delta.ts";
+import { decodePages, type WindowChange } from "../../../epochs/delta.ts";
+import type { ReadInto } from "../../../epochs/guest-ram.ts";
 import {
   Kernel,
   loadKernelModule,
@@ -11,6 +12,7 @@ import {
 } from "../../../epochs/kernel.ts";
 import { reserveBytes, type ScanMode, Shadow } from "../../../epochs/shadow.ts";
 import { SystemError } from "../../../protocol/error.ts";
+import { mixture } from "../assembly/samples.ts";
 
 const module = loadKernelModule();
 const receiver = new Kernel(module);
@@ -31,7 +33,7 @@ class SparseRam {
   /** Does what a payload says; returns the numbers of the pages it wrote. */
   apply(payload: Uint8Array, ramBytes: number): number[] {
     const written: number[] = [];
-    decodePages(receiver, payload, ramBytes, ({ position, length, bytes }) => {
+    decodePages(receiver, payload, ramBytes, this.readInto, ({ position, length, bytes }) => {
       for (let offset = 0; offset < length; offset += PAGE_BYTES) {
         const page = (position + offset) / PAGE_BYTES;
         written.push(page);
@@ -43,12 +45,24 @@ class SparseRam {
   }
 }
 
+/** Scans one range, and encodes what was found at once. */
+function payloadsOf(
+  scanner: Shadow,
+  from: SparseRam,
+  position: number,
+  length: number,
+  mode: ScanMode = "delta",
+): Buffer[] {
+  const found = scanner.scanWindow(from.readInto, position, length, mode);
+  return found.map((part) => scanner.encodeFound(part));
+}
+
 /** Scans all of a small RAM and returns the pages that were sent. */
 function replicate(scanner: Shadow, from: SparseRam, to: SparseRam, mode: ScanMode): number[] {
   const sent: number[] = [];
   for (let at = 0; at < scanner.ramBytes; at += WINDOW_BYTES) {
     const length = Math.min(WINDOW_BYTES, scanner.ramBytes - at);
-    for (const payload of scanner.scanWindow(from.readInto, at, length, mode)) {
+    for (const payload of payloadsOf(scanner, from, at, length, mode)) {
       sent.push(...to.apply(payload, scanner.ramBytes));
     }
   }
@@ -107,12 +121,12 @@ shadow("scanWindow() handles RAM beyond 4 GiB and windows across segments", () =
     .set(border, 2)
     .set(border + 255, 3);
   const across = (border - 4) * PAGE_BYTES;
-  const payloads = scanner.scanWindow(source.readInto, across, 8 * PAGE_BYTES, "delta");
+  const payloads = payloadsOf(scanner, source, across, 8 * PAGE_BYTES);
   assert.equal(
     payloads.map((payload) => target.apply(payload, ramBytes)),
     [[border - 1], [border]],
   );
-  const last = scanner.scanWindow(source.readInto, border * PAGE_BYTES, WINDOW_BYTES, "delta");
+  const last = payloadsOf(scanner, source, border * PAGE_BYTES, WINDOW_BYTES);
   assert.equal(
     last.map((payload) => target.apply(payload, ramBytes)),
     [[border + 255]],
@@ -122,23 +136,74 @@ shadow("scanWindow() handles RAM beyond 4 GiB and windows across segments", () =
   scanner.close();
 });
 
-shadow("collectWindow() sets aside what encode() later makes the same payloads of", () => {
+/** Sets aside what every window of a RAM has, as a pause does. */
+function collect(scanner: Shadow, source: SparseRam): WindowChange[] {
+  const starts = Array.from({ length: scanner.ramBytes / WINDOW_BYTES }, (_, at) => at);
+  return starts.flatMap((at) => {
+    const found = scanner.scanWindow(source.readInto, at * WINDOW_BYTES, WINDOW_BYTES, "delta");
+    return found.map((part) => scanner.setAside(part));
+  });
+}
+
+shadow("setAside() keeps what encode() later makes the same payloads of", () => {
   const ramBytes = 4 * WINDOW_BYTES;
   const [now, later] = [new Shadow(module, ramBytes), new Shadow(module, ramBytes)];
   const source = new SparseRam();
-  source.pages.set(3, 7).set(900, 8);
-  const whole = [0, 1, 2, 3].map((index) => index * WINDOW_BYTES);
-  const payloads = whole.flatMap((at) =>
-    now.scanWindow(source.readInto, at, WINDOW_BYTES, "delta"),
-  );
-  const changes = whole.flatMap((at) =>
-    later.collectWindow(source.readInto, at, WINDOW_BYTES, "delta"),
-  );
-  assert.is(changes.length, 2);
-  assert.equal(
-    changes.map((change) => later.encode(change)),
-    payloads,
-  );
+  for (const writes of [
+    [
+      [3, 7],
+      [4, 7],
+      [900, 8],
+    ],
+    [
+      [3, 8],
+      [900, 0],
+      [901, 1],
+      [300, 2],
+    ],
+  ] as const) {
+    for (const [page, filling] of writes) source.pages.set(page, filling);
+    const changes = collect(later, source);
+    const starts = [0, 1, 2, 3].map((index) => index * WINDOW_BYTES);
+    const payloads = starts.flatMap((at) => payloadsOf(now, source, at, WINDOW_BYTES));
+    assert.is(changes.length, payloads.length);
+    assert.equal(
+      changes.map((change) => later.encode(change)),
+      payloads,
+    );
+  }
+  assert.equal(collect(later, source), []);
+});
+
+shadow("scanWindow() refuses a window of which something is set aside", () => {
+  const scanner = new Shadow(module, 4 * WINDOW_BYTES);
+  const source = new SparseRam();
+  source.pages.set(3, 7).set(600, 7);
+  const changes = collect(scanner, source);
+  for (const at of [0, 2 * WINDOW_BYTES, WINDOW_BYTES + PAGE_BYTES]) {
+    assert.throws(() => payloadsOf(scanner, source, at, WINDOW_BYTES), /aside/);
+  }
+  assert.equal(payloadsOf(scanner, source, WINDOW_BYTES, WINDOW_BYTES), []);
+  for (const change of changes) scanner.encode(change);
+  assert.throws(() => scanner.encode(changes[0]!), /twice/);
+  assert.equal(collect(scanner, source), []);
+});
+
+shadow("encodeFound() sends a page that changed a little in a few bytes", () => {
+  const scanner = new Shadow(module, WINDOW_BYTES);
+  const ram = mixture(1, WINDOW_BYTES);
+  const readInto: ReadInto = (view, position) => {
+    view.set(ram.subarray(position, position + view.length));
+    return view.length;
+  };
+  const scan = (mode: ScanMode): Buffer => {
+    const [found] = scanner.scanWindow(readInto, 0, WINDOW_BYTES, mode);
+    return scanner.encodeFound(found!);
+  };
+  scan("full");
+  for (const page of [7, 70, 200]) ram[page * PAGE_BYTES + page]! ^= 1;
+  const payload = scan("delta");
+  assert.ok(payload.length < 200, `${payload.length} bytes`);
 });
 
 shadow("scanWindow() takes RAM that is read in small pieces", () => {
@@ -148,8 +213,9 @@ shadow("scanWindow() takes RAM that is read in small pieces", () => {
   source.pages.set(0, 1).set(255, 2);
   const piecemeal = (view: Uint8Array, position: number): number =>
     source.readInto(view.subarray(0, 3 * PAGE_BYTES), position);
-  const [payload] = scanner.scanWindow(piecemeal, 0, WINDOW_BYTES, "delta");
-  assert.equal(target.apply(payload!, WINDOW_BYTES), [0, 255]);
+  const [found] = scanner.scanWindow(piecemeal, 0, WINDOW_BYTES, "delta");
+  const payload = scanner.encodeFound(found!);
+  assert.equal(target.apply(payload, WINDOW_BYTES), [0, 255]);
 });
 
 shadow("scanWindow() of RAM that ends early fails and leaves the shadow as it was", () => {

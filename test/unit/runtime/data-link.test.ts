@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import type { WebSocket } from "ws";
 import { SystemError } from "../../../protocol/error.ts";
 import { FRAME_BYTES_MAX } from "../../../protocol/frame.ts";
+import { EPOCH_PROTOCOL } from "../../../protocol/version.ts";
 import {
   type AcceptData,
   DATA_BUFFER_BYTES_LOW,
@@ -154,7 +155,7 @@ function hostile(address: string, token: string): Promise<WebSocket> {
     connectSocket({
       ...ports,
       url: `ws://${address}`,
-      protocol: "lifeboat-epoch.v1",
+      protocol: EPOCH_PROTOCOL,
       payloadBytesMax: 1 << 20,
       from: tokenId(token),
       to: "data",
