@@ -20,6 +20,7 @@ import { type Random, realRandom } from "./random.ts";
 
 const SECRET = /^([0-9a-f]{64})\n?$/;
 const SECRET_BYTES_MAX = 128;
+const PASSWORD_BYTES_MAX = 1_024;
 const OTHERS = 0o077;
 
 /** Where a principal's secret is kept. */
@@ -65,6 +66,30 @@ export function readSecret(folder: string, who: Principal): string | undefined {
     const secret = SECRET.exec(readFileSync(file, "utf8"))?.[1];
     if (secret !== undefined) return secret;
     throw unusable(path, "is no secret", "Remove it, and have it made again");
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * A password that an operator keeps in a file of its own: its first line.
+ * @throws SystemError SECRET_UNUSABLE, which says what to do
+ */
+export function readPassword(path: string): string {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (cause) {
+    const remedy = "Put the password into a file that only you can read";
+    throw unusable(path, `cannot be read: ${reasonOf(cause)}`, remedy, cause);
+  }
+  try {
+    const status = fstatSync(file);
+    requireOwn(path, status, "600");
+    const usable = status.isFile() && status.size <= PASSWORD_BYTES_MAX;
+    const [password = ""] = usable ? readFileSync(file, "utf8").split("\n", 1) : [];
+    if (password !== "") return password;
+    throw unusable(path, "holds no password", "Put the password into its first line");
   } finally {
     closeSync(file);
   }

@@ -17,6 +17,8 @@ import type { RunCommand } from "../../runtime/command.ts";
 import type { Files } from "../../runtime/files.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Random } from "../../runtime/random.ts";
+import { openRedfish } from "../../runtime/redfish.ts";
+import { readPassword } from "../../runtime/secrets.ts";
 import type { SmallFiles } from "../../runtime/small-files.ts";
 import { openUplink } from "../../runtime/uplink.ts";
 import { DEVICE_PATTERN, disks } from "../sensors/disks.ts";
@@ -24,6 +26,7 @@ import { ethtool } from "../sensors/ethtool.ts";
 import { type Inventory, type InventorySource, readInventory } from "../sensors/inventory.ts";
 import { readIpmi } from "../sensors/ipmi.ts";
 import { hardwareAdapters } from "../sensors/network.ts";
+import { redfishReader } from "../sensors/redfish.ts";
 import { startRounds } from "../sensors/rounds.ts";
 import { WATCHED_SOURCES } from "../sensors/sources.ts";
 import { DEFAULT_PERIODS, type SlowReader, type Watch, watchSensors } from "../sensors/watch.ts";
@@ -34,6 +37,24 @@ const periodMs = z
   .min(100)
   .max(24 * HOUR_MS);
 const command = z.array(z.string().min(1).max(4_096)).max(16);
+
+const path = z.string().max(4_096).refine(isAbsolute, "must be an absolute path");
+
+/** Where a service processor is, who asks it, and by what it is known. */
+export const redfishConfig = z.strictObject({
+  url: z.string().max(1_024),
+  username: z.string().min(1).max(256),
+  /** A file of this user's own whose first line is the password. */
+  passwordFile: path,
+  /** SHA-256 of its certificate, for one that signed itself. */
+  fingerprint: z
+    .string()
+    .transform((text) => text.replaceAll(":", "").toLowerCase())
+    .pipe(z.string().regex(/^[0-9a-f]{64}$/, "is no SHA-256 in hexadecimal digits"))
+    .optional(),
+  /** A file of authorities in PEM. */
+  authority: path.optional(),
+});
 
 /** What of a host is read, and how often; the `sensors` section of the agent's configuration. */
 export const sensorsConfig = z.strictObject({
@@ -48,6 +69,8 @@ export const sensorsConfig = z.strictObject({
   /** The same for ethtool (counters of drivers, optical modules) and ipmitool; empty: not asked. */
   ethtool: command.default([]),
   ipmitool: command.default([]),
+  /** The server's own service processor; none unless given. */
+  redfish: redfishConfig.optional(),
   /** Whether adapters without hardware (bridges, taps) are watched as well. */
   virtualInterfaces: z.boolean().default(false),
   /** A regular expression that a whole device path must match to be asked about. */
@@ -58,6 +81,7 @@ export const sensorsConfig = z.strictObject({
   slowFilesMs: periodMs.default(DEFAULT_PERIODS.slowFilesMs),
   ethtoolMs: periodMs.default(60_000),
   ipmitoolMs: periodMs.default(60_000),
+  redfishMs: periodMs.default(60_000),
   disksMs: periodMs.default(DEFAULT_PERIODS.disksMs),
   scanMs: periodMs.default(DEFAULT_PERIODS.scanMs),
 });
@@ -97,7 +121,7 @@ export interface Health {
   stop(): Promise<void>;
 }
 
-/** @throws SystemError CONFIG_INVALID, JOURNAL_FAILED */
+/** @throws SystemError CONFIG_INVALID, SECRET_UNUSABLE, JOURNAL_FAILED */
 export function watchHealth(options: HealthOptions): Health {
   const { hostId, serverId, clock, residentBytes } = options;
   requireOwnServer(options);
@@ -148,7 +172,7 @@ function startSensors(options: HealthOptions, onEffect: (effect: Effect) => void
       clock,
       disks: disks({ command: smartctl, devicePattern }, run),
       rounds,
-      others: commandReaders(options),
+      others: [...commandReaders(options), ...serviceProcessor(options)],
       onEffect,
     },
     { ...DEFAULT_CONFIG, origin: random.hex(8) },
@@ -169,6 +193,15 @@ function commandReaders({ sensors, smallFiles, run }: HealthOptions): readonly S
     readers.push({ periodMs: sensors.ipmitoolMs, read });
   }
   return readers;
+}
+
+/** The service processor that the configuration names. */
+function serviceProcessor({ sensors, clock }: HealthOptions): readonly SlowReader[] {
+  const { redfish: config, redfishMs: periodMs } = sensors;
+  if (config === undefined) return [];
+  const password = readPassword(config.passwordFile);
+  const reader = redfishReader(openRedfish({ ...config, password }), clock);
+  return [{ periodMs, read: () => reader.read() }];
 }
 
 function watchInventory({ inventory: source, clock, log }: HealthOptions) {

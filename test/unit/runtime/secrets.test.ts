@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { SystemError } from "../../../protocol/error.ts";
 import { seededRandom } from "../../../runtime/random.ts";
-import { ensureSecret, readSecret, secretPath } from "../../../runtime/secrets.ts";
+import { ensureSecret, readPassword, readSecret, secretPath } from "../../../runtime/secrets.ts";
 import { makeFolder } from "./folder.ts";
 
 const folder = join(makeFolder(), "secrets");
@@ -63,6 +63,18 @@ secrets("readSecret() refuses what is no secret", () => {
     make(secretPath(own, "agent:alpha"));
     refuses(own, /Remove it|Make it a file/);
   }
+});
+
+secrets("readPassword() gives the first line of a file that only its owner can read", () => {
+  const path = join(folder, "redfish.password");
+  writeFileSync(path, "s:cret word\nnot this\n", { mode: 0o600 });
+  assert.is(readPassword(path), "s:cret word");
+  chmodSync(path, 0o644);
+  assert.throws(() => readPassword(path), /chmod 600/);
+  chmodSync(path, 0o600);
+  writeFileSync(path, "\nsecond line");
+  assert.throws(() => readPassword(path), /holds no password/);
+  assert.throws(() => readPassword(join(folder, "none")), /cannot be read/);
 });
 
 secrets.run();

@@ -213,6 +213,14 @@ health("watchHealth() refuses to speak for another server", () => {
   assert.throws(refused, (error: unknown) => (error as SystemError).code === "CONFIG_INVALID");
 });
 
+const REDFISH = { url: "https://192.0.2.1", username: "reader", passwordFile: "/etc/password" };
+
+health("sensorsConfig takes a fingerprint as tools print it", () => {
+  const fingerprint = Array.from({ length: 32 }, () => "AB").join(":");
+  const { redfish } = sensorsConfig.parse({ redfish: { ...REDFISH, fingerprint } });
+  assert.is(redfish?.fingerprint, "ab".repeat(32));
+});
+
 health("sensorsConfig fills what is left out and refuses what cannot be used", () => {
   assert.equal(sensorsConfig.parse({}), {
     root: "",
@@ -224,6 +232,7 @@ health("sensorsConfig fills what is left out and refuses what cannot be used", (
     slowFilesMs: 60_000,
     ethtoolMs: 60_000,
     ipmitoolMs: 60_000,
+    redfishMs: 60_000,
     disksMs: 300_000,
     scanMs: 3_600_000,
   });
@@ -234,6 +243,9 @@ health("sensorsConfig fills what is left out and refuses what cannot be used", (
     { filesMs: 1 },
     { disksMs: 0 },
     { other: 1 },
+    { redfish: { ...REDFISH, fingerprint: "12:34" } },
+    { redfish: { ...REDFISH, passwordFile: "relative" } },
+    { redfish: { url: REDFISH.url } },
   ];
   for (const value of bad)
     assert.not(sensorsConfig.safeParse(value).success, JSON.stringify(value));
