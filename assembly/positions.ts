@@ -1,9 +1,9 @@
 // The numbers of the set bits of a block of 512: what `list` and `runs` are made of.
 //
 // How many bits a block has decides how they are found, once a block: a branch that depends on one
-// word goes wrong too often. A block with few bits gives every word three numbers, whether it has
-// them or not, and counts only those that are real. A block with more looks each byte up in a
-// table. A full block counts.
+// word goes wrong too often. If they are in few places, they are found one after the other. Else a
+// block with few bits gives every word three numbers, whether it has them or not, and counts only
+// those that are real; a block with more looks each byte up in a table; a full block counts.
 
 import { BLOCK_BITS, BLOCK_BYTES } from "./bits";
 
@@ -26,8 +26,8 @@ for (let byte: u32 = 0; byte < 256; byte++) {
 
 /**
  * Writes the numbers (u32 each) of the set bits of the block at `block`, the first of which has
- * number `base`, and returns where they end. `quarters` is what `quartersOf` says of the
- * block.
+ * number `base`, and returns where they end. `quarters` is what
+ * `quartersOf` says of the block.
  */
 export function positions(block: usize, quarters: u32, base: u32, out: usize): usize {
   if (popcnt(quarters) > LONELY) return many(block, base, out);

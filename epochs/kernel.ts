@@ -17,8 +17,18 @@ export const WINDOW_BYTES = WINDOW_PAGES * PAGE_BYTES;
 export const BLOCK_BYTES = 64 * 1024;
 /** The most shadow that one kernel holds: far enough below the 4 GiB of a WASM memory. */
 export const SHADOW_BYTES_MAX = 512 * 1024 * 1024;
-/** The longest bitmap that `runs` takes: 16 GiB of pages. */
+/** The longest bitmap that `runs` and `list` take: 16 GiB of pages. */
 export const BITMAP_BYTES_MAX = 512 * 1024;
+/** The most numbers that one call of `list` gives. */
+export const LIST_MAX = 8192;
+/** The words of /proc/PID/pagemap that one call of `pagemap` takes: 512 MiB of pages. */
+export const PAGEMAP_WORDS_MAX = WINDOW_BYTES / 8;
+
+/** Bits of such a word (Linux, Documentation/admin-guide/mm/pagemap.rst). */
+export const PAGEMAP_SOFT_DIRTY = 1n << 55n;
+export const PAGEMAP_WRITE_PROTECTED = 1n << 57n;
+export const PAGEMAP_SWAPPED = 1n << 62n;
+export const PAGEMAP_PRESENT = 1n << 63n;
 /** The longest difference that travels as one: assembly/delta.ts. */
 export const DELTA_BYTES_MAX = 3072;
 /** A window of blocks that are all stored as they are, each behind its length. */
@@ -52,6 +62,9 @@ interface Exports {
   zeroPages(pages: number, selected: number, count: number, out: number): number;
   copyPages(from: number, selected: number, count: number, to: number): void;
   gatherPages(from: number, selected: number, excepted: number, count: number, to: number): number;
+  list(bitmap: number, bits: number, from: number, out: number, max: number): number;
+  pagemap(words: number, count: number, mask: bigint, out: number): number;
+  popcount(bitmap: number, bytes: number): number;
   runs(bitmap: number, bits: number, from: number, gap: number, out: number, max: number): number;
   compress(source: number, length: number, target: number): number;
   decompress(source: number, length: number, target: number, targetLength: number): number;
@@ -97,6 +110,8 @@ export class Kernel {
   readonly changed: Uint8Array;
   /** After `zeroPages`: which of the changed pages are all zero. */
   readonly zero: Uint8Array;
+  /** Room for 512 KiB of bits: what `pagemap` fills, and what other bitmaps are copied to. */
+  readonly bitmap: Uint8Array;
   private readonly deltas: Uint8Array;
   private readonly lengths: Uint8Array;
   private readonly check: BigUint64Array;
@@ -111,11 +126,12 @@ export class Kernel {
     this.exports = new WebAssembly.Instance(module).exports as unknown as Exports;
     this.shadowBytes = shadowBytes;
     this.shadow = grow(this.exports.memory, shadowBytes);
-    const { memory, window, changed, zero, pairs, PAIRS_MAX } = this.exports;
+    const { memory, window, changed, zero, bitmap, pairs, PAIRS_MAX } = this.exports;
     this.memory = new Uint8Array(memory.buffer);
     this.window = this.view(window, WINDOW_BYTES);
     this.changed = this.view(changed, WINDOW_PAGES / 8);
     this.zero = this.view(zero, WINDOW_PAGES / 8);
+    this.bitmap = this.view(bitmap, BITMAP_BYTES_MAX);
     this.deltas = this.view(this.exports.deltas, WINDOW_PAGES / 8);
     this.lengths = this.view(this.exports.lengths, WINDOW_PAGES * 2);
     this.check = new BigUint64Array(memory.buffer, this.exports.check.value, 1);
@@ -191,9 +207,8 @@ export class Kernel {
 
   /** The runs among the first `bits` of a bitmap; at most `gap` clear bits are swallowed. */
   runs(bitmap: Uint8Array, bits: number, gap = 0): Run[] {
-    assert(bits <= bitmap.length * 8 && bitmap.length <= BITMAP_BYTES_MAX, `${bits} bits`);
+    this.takeBitmap(bitmap, bits);
     const { exports } = this;
-    this.memory.set(bitmap, exports.bitmap.value);
     const max = exports.PAIRS_MAX.value;
     const found: Run[] = [];
     for (let from = 0, count = max; count === max; ) {
@@ -206,6 +221,35 @@ export class Kernel {
       }
     }
     return found;
+  }
+
+  /**
+   * The numbers of the bits that are set among the first `bits` of a bitmap, from bit `from` on. If
+   * there are LIST_MAX, there may be more: call again with `from` behind the last one.
+   */
+  list(bitmap: Uint8Array, bits: number, from = 0): Uint32Array {
+    this.takeBitmap(bitmap, bits);
+    const { exports } = this;
+    const { value } = exports.pairs;
+    return this.pairs.subarray(0, exports.list(exports.bitmap.value, bits, from, value, LIST_MAX));
+  }
+
+  /** How many of the first `bytes` * 8 bits of a bitmap are set. */
+  popcount(bitmap: Uint8Array, bytes = bitmap.length): number {
+    this.takeBitmap(bitmap, bytes * 8);
+    return this.exports.popcount(this.exports.bitmap.value, bytes);
+  }
+
+  /**
+   * Takes the window as `count` words of /proc/PID/pagemap, and sets the bit of each that has any
+   * bit of `mask`, in `bitmap` from bit `first` (a multiple of 8) on. Returns how many there are.
+   */
+  pagemap(count: number, mask: bigint, first = 0): number {
+    assert(count >= 0 && count <= PAGEMAP_WORDS_MAX, `${count} words`);
+    assert(first >= 0 && first % 8 === 0, `bit ${first}`);
+    assert(first + count <= BITMAP_BYTES_MAX * 8, `bit ${first}`);
+    const { pagemap, window, bitmap } = this.exports;
+    return pagemap(window.value, count, mask, bitmap.value + first / 8);
   }
 
   /** Puts bytes (at most 1 MiB) where `encodeStaged` takes them. */
@@ -249,6 +293,14 @@ export class Kernel {
   private takeEncoded(bytes: Uint8Array): void {
     if (bytes.length > ENCODED_BYTES_MAX) throw corrupt(bytes, WINDOW_BYTES);
     this.memory.set(bytes, this.exports.encoded.value);
+  }
+
+  /** A bitmap that is the kernel's own is there already. */
+  private takeBitmap(bytes: Uint8Array, bits: number): void {
+    assert(bits <= bytes.length * 8 && bytes.length <= BITMAP_BYTES_MAX, `${bits} bits`);
+    const { memory, bitmap } = this.exports;
+    if (bytes.buffer === memory.buffer && bytes.byteOffset === bitmap.value) return;
+    this.memory.set(bytes, bitmap.value);
   }
 
   private shadowAt(offset: number, pages: number): number {

@@ -2,11 +2,16 @@ import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  BITMAP_BYTES_MAX,
   BLOCK_BYTES,
   ENCODED_BYTES_MAX,
   Kernel,
+  LIST_MAX,
   loadKernelModule,
   PAGE_BYTES,
+  PAGEMAP_SOFT_DIRTY,
+  PAGEMAP_WORDS_MAX,
+  PAGEMAP_WRITE_PROTECTED,
   SHADOW_BYTES_MAX,
   WINDOW_BYTES,
   WINDOW_PAGES,
@@ -28,6 +33,8 @@ kernel("Kernel and the WASM core agree on their limits", () => {
   assert.is(limit("PAGE_BYTES"), PAGE_BYTES);
   assert.is(limit("WINDOW_PAGES"), WINDOW_PAGES);
   assert.is(limit("BLOCK_BYTES"), BLOCK_BYTES);
+  assert.is(limit("BITMAP_BYTES"), BITMAP_BYTES_MAX);
+  assert.is(limit("PAIRS_MAX") * 2, LIST_MAX);
 });
 
 kernel("loadKernelModule() says which file it cannot load", () => {
@@ -85,6 +92,46 @@ kernel("runs() finds more runs than one call of the core can give", () => {
     runsOf(every, 0),
   );
   assert.equal(owner.runs(bitmapOf(every, 30_000), 30_000, 2), [{ start: 0, length: 29_998 }]);
+});
+
+kernel("list() gives the numbers in parts, and popcount() how many there are", () => {
+  const owner = new Kernel(module);
+  const every = Array.from({ length: 10_000 }, (_, index) => index * 3);
+  const bitmap = bitmapOf(every, 30_000);
+  const first = [...owner.list(bitmap, 30_000)];
+  assert.is(first.length, LIST_MAX);
+  const rest = [...owner.list(bitmap, 30_000, first.at(-1)! + 1)];
+  assert.equal([...first, ...rest], every);
+  assert.is(owner.popcount(bitmap), 10_000);
+  assert.is(owner.popcount(bitmap, 3), 8);
+  assert.throws(() => owner.list(bitmap, 30_001), /bits/);
+  assert.throws(() => owner.popcount(bitmap, bitmap.length + 1), /bits/);
+});
+
+kernel("pagemap() puts the words of the window behind those of the call before", () => {
+  const owner = new Kernel(module);
+  const words = new BigUint64Array(owner.window.buffer, owner.window.byteOffset, 100);
+  words.fill(0n);
+  words[3] = PAGEMAP_SOFT_DIRTY;
+  words[99] = PAGEMAP_SOFT_DIRTY | PAGEMAP_WRITE_PROTECTED;
+  assert.is(owner.pagemap(96, PAGEMAP_SOFT_DIRTY), 1);
+  assert.is(owner.pagemap(100, PAGEMAP_WRITE_PROTECTED, 96), 1);
+  assert.equal([...owner.list(owner.bitmap, 196)], [3, 195]);
+  assert.equal(owner.runs(owner.bitmap, 196, 200), [{ start: 3, length: 193 }]);
+});
+
+kernel("pagemap() refuses what is not in the window or the bitmap", () => {
+  const owner = new Kernel(module);
+  const last = BITMAP_BYTES_MAX * 8 - 8;
+  assert.is(owner.pagemap(8, PAGEMAP_SOFT_DIRTY, last), 0);
+  for (const [count, first] of [
+    [PAGEMAP_WORDS_MAX + 1, 0],
+    [8, 4],
+    [8, -8],
+    [9, last],
+  ] as const) {
+    assert.throws(() => owner.pagemap(count, PAGEMAP_SOFT_DIRTY, first), /words|bit/);
+  }
 });
 
 kernel("encodeStaged() stores what does not compress, and decodeBlocks() gives it back", () => {
