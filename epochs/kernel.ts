@@ -19,6 +19,10 @@ export const BLOCK_BYTES = 64 * 1024;
 export const SHADOW_BYTES_MAX = 512 * 1024 * 1024;
 /** The longest bitmap that `runs` and `list` take: 16 GiB of pages. */
 export const BITMAP_BYTES_MAX = 512 * 1024;
+/** The longest difference that travels as one: assembly/delta.ts. */
+export const DELTA_BYTES_MAX = 3072;
+/** A window of blocks that are all stored as they are, each behind its length. */
+export const ENCODED_BYTES_MAX = WINDOW_BYTES + (WINDOW_BYTES / BLOCK_BYTES) * 4;
 /** The most numbers that one call of `list` gives. */
 export const LIST_MAX = 8192;
 /** The words of /proc/PID/pagemap that one call of `pagemap` takes: 512 MiB of pages. */
@@ -29,10 +33,6 @@ export const PAGEMAP_SOFT_DIRTY = 1n << 55n;
 export const PAGEMAP_WRITE_PROTECTED = 1n << 57n;
 export const PAGEMAP_SWAPPED = 1n << 62n;
 export const PAGEMAP_PRESENT = 1n << 63n;
-/** The longest difference that travels as one: assembly/delta.ts. */
-export const DELTA_BYTES_MAX = 3072;
-/** A window of blocks that are all stored as they are, each behind its length. */
-export const ENCODED_BYTES_MAX = WINDOW_BYTES + (WINDOW_BYTES / BLOCK_BYTES) * 4;
 
 const WASM = new URL("../assembly/build/release.wasm", import.meta.url);
 /** The unit of WASM memory. */
