@@ -18,7 +18,7 @@ import type { Clock } from "../runtime/clock.ts";
 
 const MIB = 1024 * 1024;
 const SHM = "/dev/shm";
-const BOOT_MS = 120_000;
+const BOOT_MS = 300_000;
 /** What a machine must have left beside the guest. */
 const SPARE_BYTES = 512 * MIB;
 

@@ -7,6 +7,7 @@ import { realClock } from "../runtime/clock.ts";
 import { EXIT } from "../runtime/shutdown.ts";
 import { agentBench } from "./agent.ts";
 import { evacuationBench } from "./evacuation.ts";
+import { guestScanBench } from "./guest-scan.ts";
 import { kernelsBench } from "./kernels/kernels.ts";
 import { makeRamPairsBench } from "./make-ram-pairs.ts";
 import { type Bench, type Report, renderReport } from "./report.ts";
@@ -18,6 +19,7 @@ const BENCHES: readonly Bench[] = [
   restartBench,
   kernelsBench,
   makeRamPairsBench,
+  guestScanBench,
 ];
 
 try {

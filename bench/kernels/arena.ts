@@ -20,7 +20,6 @@ export interface RawKernels {
   list(bitmap: number, bits: number, from: number, out: number, max: number): number;
   popcount(bitmap: number, bytes: number): number;
   pagemap(words: number, count: number, mask: bigint, out: number): number;
-  pagemapBit(words: number, count: number, bit: number, out: number): number;
   xbzrleEncode(
     old: number,
     current: number,

@@ -14,9 +14,9 @@ const RUN_BITS = 16;
 /** The issue's own limits, in microseconds, by density. */
 const LIMIT_US: Readonly<Record<number, number>> = { 0: 20, 1: 500 };
 const PAGEMAP_WORDS = 65_536;
-const SOFT_DIRTY_BIT = 55;
-/** Present or swapped. */
-const USED_MASK = (1n << 63n) | (1n << 62n);
+/** Bits of a word of /proc/PID/pagemap. */
+const USED = { name: "present or swapped", mask: (1n << 63n) | (1n << 62n) };
+const SOFT_DIRTY = { name: "soft-dirty", mask: 1n << 55n };
 
 export const bitmapGroup: KernelGroup = {
   kernels: ["bitmap to page list", "bitmap to runs", "popcount"],
@@ -128,11 +128,10 @@ export const pagemapGroup: KernelGroup = {
       const flags = next() % 20 === 0 ? 1n << 55n : 0n;
       filled[at] = flags | (next() % 3 === 0 ? 0n : 1n << 63n) | BigInt(next());
     }
-    return [
-      pagemapCase(native, arena, words, "avx512", native.avx512 ? 0.85 : undefined),
-      pagemapCase(native, arena, words, "", native.avx512 ? undefined : 5),
-      softDirtyCase(native, arena, words),
-    ];
+    return [USED, SOFT_DIRTY].flatMap((wanted) => [
+      pagemapCase(native, arena, words, wanted, "avx512", native.avx512 ? 0.85 : undefined),
+      pagemapCase(native, arena, words, wanted, "", native.avx512 ? undefined : 5),
+    ]);
   },
 };
 
@@ -140,6 +139,7 @@ function pagemapCase(
   native: Native,
   arena: Arena,
   words: Region,
+  { name, mask }: typeof USED,
   form: "" | "avx512",
   target: number | undefined,
 ): KernelCase {
@@ -148,49 +148,17 @@ function pagemapCase(
   const call = native.find(
     `uint32_t ${symbol}(const void *words, uint32_t count, uint64_t mask, void *out)`,
   );
-  const run = (): void => void call?.(words.bytes, PAGEMAP_WORDS, USED_MASK, theirs.bytes);
+  const run = (): void => void call?.(words.bytes, PAGEMAP_WORDS, mask, theirs.bytes);
   const peers: Contender[] =
     call === undefined ? [] : [{ name: form === "" ? "C scalar" : "C AVX-512", run }];
   return {
     kernel: "pagemap to bitmap",
-    input: "64 Ki words, present or swapped",
+    input: `64 Ki words, ${name}`,
     bytes: PAGEMAP_WORDS * 8,
-    ours: () => void arena.kernels.pagemap(words.at, PAGEMAP_WORDS, USED_MASK, ours.at),
+    ours: () => void arena.kernels.pagemap(words.at, PAGEMAP_WORDS, mask, ours.at),
     peers,
     missing: missingOf(arena, "pagemap", call, native),
     ...(target === undefined ? {} : { aim: { of: "ratio at least", target } }),
-    check: () => difference(ours.bytes, theirs.bytes),
-  };
-}
-
-/** One bit, which has a shorter way. */
-function softDirtyCase(native: Native, arena: Arena, words: Region): KernelCase {
-  const [ours, theirs] = [arena.take(PAGEMAP_WORDS / 8), arena.take(PAGEMAP_WORDS / 8)];
-  const vectors = native.find(
-    "uint32_t peer_pagemap_avx512(const void *words, uint32_t count, uint64_t mask, void *out)",
-  );
-  const scalar = native.find(
-    "uint32_t peer_pagemap_bit(const void *words, uint32_t count, uint32_t bit, void *out)",
-  );
-  const mask = 1n << BigInt(SOFT_DIRTY_BIT);
-  const peer: Contender | undefined =
-    vectors !== undefined
-      ? {
-          name: "C AVX-512",
-          run: () => void vectors(words.bytes, PAGEMAP_WORDS, mask, theirs.bytes),
-        }
-      : scalar && {
-          name: "C scalar",
-          run: () => void scalar(words.bytes, PAGEMAP_WORDS, SOFT_DIRTY_BIT, theirs.bytes),
-        };
-  return {
-    kernel: "pagemap to bitmap",
-    input: "64 Ki words, soft-dirty",
-    bytes: PAGEMAP_WORDS * 8,
-    ours: () => void arena.kernels.pagemapBit(words.at, PAGEMAP_WORDS, SOFT_DIRTY_BIT, ours.at),
-    peers: peer === undefined ? [] : [peer],
-    missing: missingOf(arena, "pagemapBit", peer, native),
-    aim: { of: "ratio at least", target: vectors === undefined ? 5 : 0.85 },
     check: () => difference(ours.bytes, theirs.bytes),
   };
 }

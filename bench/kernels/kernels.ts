@@ -7,6 +7,7 @@ import { SystemError } from "../../protocol/error.ts";
 import { type Bench, type BenchPorts, isReached, type Outcome, type Row } from "../report.ts";
 import { bitmapGroup, pagemapGroup } from "./bitmap-cases.ts";
 import { type KernelEntry, type KernelGroup, type KernelSite, measureCase } from "./case.ts";
+import { deltaGroup } from "./delta-cases.ts";
 import { hashGroup } from "./hash-cases.ts";
 import { lz4Group } from "./lz4-cases.ts";
 import { loadNative, type Native } from "./native.ts";
@@ -22,6 +23,7 @@ const GROUPS: readonly KernelGroup[] = [
   xbzrleGroup,
   lz4Group,
   hashGroup,
+  deltaGroup,
 ];
 
 const NOTES = [

@@ -28,7 +28,9 @@ export interface Native {
   readonly find: (prototype: string) => NativeFunction | undefined;
   /** This thread's CPU time in milliseconds; undefined where there is no native code. */
   readonly threadMs: (() => number) | undefined;
+  /** Which libraries are there. */
   readonly lz4: boolean;
+  readonly zstd: boolean;
   readonly xxhash: boolean;
   readonly close: () => void;
 }
@@ -39,7 +41,7 @@ export function loadNative(): Native {
   const clear = (): void => rmSync(folder, { recursive: true, force: true });
   const path = join(folder, "peers.so");
   try {
-    const args = [...CFLAGS, "-o", path, SOURCE, "-ldl", "-lpthread"];
+    const args = [...CFLAGS, "-o", path, SOURCE, "-ldl"];
     execFileSync("cc", args, { timeout: COMPILE_MS, stdio: "pipe" });
     return open(path, clear);
   } catch (thrown) {
@@ -55,6 +57,7 @@ function absent(why: string): Native {
     find: () => undefined,
     threadMs: undefined,
     lz4: false,
+    zstd: false,
     xxhash: false,
     close: () => {},
   };
@@ -73,6 +76,7 @@ function open(path: string, clear: () => void): Native {
   const call = (prototype: string, ...args: string[]): number =>
     (library.func(prototype) as unknown as (...args: string[]) => number)(...args);
   const lz4 = call("int peer_open_lz4(const char *path)", "liblz4.so.1") === 0;
+  const zstd = call("int peer_open_zstd(const char *path)", "libzstd.so.1") === 0;
   const xxhash = call("int peer_open_xxhash(const char *path)", "libxxhash.so.0") === 0;
   const close = (): void => {
     library.unload();
@@ -80,5 +84,5 @@ function open(path: string, clear: () => void): Native {
   };
   const avx512 = call("int peer_has_avx512()") === 1;
   const threadMs = library.func("double peer_thread_ms()") as unknown as () => number;
-  return { avx512, why: "not on this machine", find, threadMs, lz4, xxhash, close };
+  return { avx512, why: "not on this machine", find, threadMs, lz4, zstd, xxhash, close };
 }

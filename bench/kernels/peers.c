@@ -1,7 +1,7 @@
 /*
  * The native peers of the kernels, compiled when the bench starts:
  *
- *   cc -O3 -march=native -shared -fPIC peers.c -ldl -lpthread
+ *   cc -O3 -march=native -shared -fPIC peers.c -ldl
  *
  * Each does what the WASM kernel of the same name does, over as many pages or blocks a call, so
  * that the price of a foreign call is not counted. SCALAR marks loops that the compiler must not
@@ -9,7 +9,6 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -185,18 +184,7 @@ uint32_t peer_popcount_wide(const uint8_t *bitmap, uint32_t bytes) {
   return (uint32_t)total;
 }
 
-/* One bit of each 64-bit word of /proc/PID/pagemap. */
-SCALAR uint32_t peer_pagemap_bit(const uint64_t *words, uint32_t count, uint32_t bit, uint8_t *out) {
-  uint32_t total = 0;
-  for (uint32_t at = 0; at < count; at += 8) {
-    uint32_t byte = 0;
-    for (uint32_t one = 0; one < 8; one++) byte |= (uint32_t)(words[at + one] >> bit & 1) << one;
-    out[at / 8] = (uint8_t)byte;
-    total += (uint32_t)__builtin_popcount(byte);
-  }
-  return total;
-}
-
+/* Which 64-bit words of /proc/PID/pagemap have any bit of a mask. */
 SCALAR uint32_t peer_pagemap(const uint64_t *words, uint32_t count, uint64_t mask, uint8_t *out) {
   uint32_t total = 0;
   for (uint32_t at = 0; at < count; at += 8) {
@@ -348,6 +336,31 @@ uint32_t peer_lz4_decompress(const uint8_t *in, uint32_t stride, const uint32_t 
   return wrong;
 }
 
+typedef void *(*zstd_create)(void);
+typedef size_t (*zstd_compress)(void *, void *, size_t, const void *, size_t, int);
+static zstd_compress compress_zstd;
+static void *zstd_context;
+
+/* One context for all blocks, made once: as a program that means it would. */
+int peer_open_zstd(const char *path) {
+  void *library = dlopen(path, RTLD_NOW);
+  if (library == NULL) return -1;
+  zstd_create create = (zstd_create)dlsym(library, "ZSTD_createCCtx");
+  compress_zstd = (zstd_compress)dlsym(library, "ZSTD_compressCCtx");
+  if (create == NULL || compress_zstd == NULL) return -1;
+  zstd_context = create();
+  return zstd_context == NULL ? -1 : 0;
+}
+
+void peer_zstd_compress(const uint8_t *in, uint32_t block, uint32_t count, uint8_t *out,
+                        uint32_t stride, uint32_t *sizes) {
+  for (uint32_t one = 0; one < count; one++) {
+    const uint8_t *from = in + (size_t)one * block;
+    uint8_t *to = out + (size_t)one * stride;
+    sizes[one] = (uint32_t)compress_zstd(zstd_context, to, stride, from, block, 1);
+  }
+}
+
 typedef uint64_t (*xxh64_function)(const void *, size_t, uint64_t);
 typedef uint64_t (*xxh3_function)(const void *, size_t);
 static xxh64_function library_xxh64;
@@ -387,33 +400,3 @@ void peer_xxh3_inline(const uint8_t *pages, uint32_t count, uint64_t *out) {
   }
 }
 #endif
-
-/* ---- threads ---- */
-
-struct part {
-  const uint8_t *current;
-  const uint8_t *shadow;
-  uint32_t count;
-  uint8_t *out;
-  uint32_t changed;
-};
-
-static void *compare_part(void *given) {
-  struct part *part = given;
-  part->changed = peer_compare(part->current, part->shadow, part->count, part->out);
-  return NULL;
-}
-
-/* Halves of an image, compared by two threads at once. `count` is a multiple of 16. */
-uint32_t peer_compare_two(const uint8_t *current, const uint8_t *shadow, uint32_t count,
-                          uint8_t *out) {
-  uint32_t half = count / 2;
-  size_t bytes = (size_t)half * PAGE;
-  struct part first = {current, shadow, half, out, 0};
-  struct part second = {current + bytes, shadow + bytes, count - half, out + half / 8, 0};
-  pthread_t thread;
-  if (pthread_create(&thread, NULL, compare_part, &second) != 0) return UINT32_MAX;
-  compare_part(&first);
-  pthread_join(thread, NULL);
-  return first.changed + second.changed;
-}

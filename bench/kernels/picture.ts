@@ -3,12 +3,12 @@
  * as a mark, native speed as a line. It has a ground of its own, so it reads on light and dark.
  * @module
  */
-import { aimText, isReached, type Row } from "../report.ts";
+import { aimText, type Row } from "../report.ts";
 
-const LABEL_WIDTH = 470;
+const LABEL_WIDTH = 520;
 const PLOT_WIDTH = 430;
 const WIDTH = LABEL_WIDTH + PLOT_WIDTH + 90;
-const ROW_HEIGHT = 19;
+const ROW_HEIGHT = 18;
 const BAR_HEIGHT = 11;
 const TOP = 56;
 const BOTTOM = 34;
@@ -19,18 +19,18 @@ const STYLE = `
   svg { font: 12px system-ui, "DejaVu Sans", sans-serif }
   .ground { fill: #ffffff } .text { fill: #1f2328 } .dim { fill: #656d76 }
   .line { stroke: #d0d7de } .one { stroke: #656d76; stroke-dasharray: 3 3 }
-  .reached { fill: #1a7f37 } .missed { fill: #bc4c00 } .plain { fill: #8c959f }
+  .reached { fill: #1a7f37 } .missed { fill: #bc4c00 }
   .aim { stroke: #1f2328; stroke-width: 2 }
   @media (prefers-color-scheme: dark) {
     .ground { fill: #0d1117 } .text { fill: #e6edf3 } .dim { fill: #8d96a0 }
     .line { stroke: #30363d } .one { stroke: #8d96a0 }
-    .reached { fill: #3fb950 } .missed { fill: #db6d28 } .plain { fill: #6e7681 }
+    .reached { fill: #3fb950 } .missed { fill: #db6d28 }
     .aim { stroke: #e6edf3 }
   }`;
 
-/** The picture of those rows that have a ratio of speeds. */
+/** The picture of those rows whose ratio of speeds has an aim. */
 export function drawKernels(rows: readonly Row[]): string {
-  const shown = rows.filter(({ unit, ratio }) => ratio !== undefined && /^(GB\/s|us)$/.test(unit));
+  const shown = rows.filter(({ ratio, aim }) => ratio !== undefined && aim === "ratio at least");
   const height = TOP + shown.length * ROW_HEIGHT + BOTTOM;
   const body = [
     `<rect class="ground" width="${WIDTH}" height="${height}" rx="6"/>`,
@@ -69,12 +69,11 @@ function scale(height: number): string[] {
 }
 
 function bar(row: Row, index: number): string[] {
-  const { ratio = Number.NaN } = row;
+  const { ratio = Number.NaN, target = Number.NaN } = row;
   const top = TOP + index * ROW_HEIGHT;
   const baseline = top + 11;
-  const end = xOf(ratio);
-  const reached = isReached(row);
-  const kind = reached === undefined ? "plain" : reached ? "reached" : "missed";
+  const [end, aim] = [xOf(ratio), xOf(target)];
+  const kind = row.reached === true ? "reached" : "missed";
   const label = `${row.case}, ${row.input ?? ""}`;
   const peer = row.peerName ?? "";
   const width = Math.round((end - LABEL_WIDTH) * 10) / 10;
@@ -84,22 +83,13 @@ function bar(row: Row, index: number): string[] {
     text(LABEL_WIDTH - 8, baseline, "text", shortened(`${label} / ${peer}`), "text-anchor='end'"),
     `<rect class="${kind}" x="${LABEL_WIDTH}" y="${top + 2}" width="${width}" ` +
       `height="${BAR_HEIGHT}" rx="2"/>`,
-    text(Math.max(end, aimX(row) ?? end) + 6, baseline, "dim", ratio.toFixed(2)),
-    ...aimMark(row, top),
+    text(Math.max(end, aim) + 6, baseline, "dim", ratio.toFixed(2)),
+    `<path class="aim" d="M${aim} ${top}v${BAR_HEIGHT + 4}"/>`,
     "</g>",
   ];
 }
 
-function aimX({ target, aim }: Row): number | undefined {
-  return target === undefined || aim !== "ratio at least" ? undefined : xOf(target);
-}
-
-function aimMark(row: Row, top: number): string[] {
-  const x = aimX(row);
-  return x === undefined ? [] : [`<path class="aim" d="M${x} ${top}v${BAR_HEIGHT + 4}"/>`];
-}
-
-const LABEL_CHARACTERS = 74;
+const LABEL_CHARACTERS = 86;
 
 function shortened(label: string): string {
   return label.length <= LABEL_CHARACTERS ? label : `${label.slice(0, LABEL_CHARACTERS - 1)}…`;
