@@ -7,6 +7,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { basename } from "node:path";
 import { absent, type Reading } from "../../predictor/reading.ts";
 import { reasonOf, SystemError } from "../../protocol/error.ts";
 import type { RunCommand } from "../../runtime/command.ts";
@@ -19,7 +20,18 @@ export interface DisksConfig {
   readonly command: readonly string[];
   /** Device paths that may be passed on. */
   readonly devicePattern?: RegExp;
+  /**
+   * Disks that no scan of smartctl's lists, though it can ask them: those behind controllers of
+   * 3ware, Areca, HP (cciss), Adaptec and others. Asked about beside those found.
+   */
+  readonly behind?: readonly BehindController[];
   readonly timeoutMs?: number;
+}
+
+/** What smartctl needs to ask a disk through its controller: smartctl(8), -d. */
+export interface BehindController {
+  readonly path: string;
+  readonly type: string;
 }
 
 export interface Disks {
@@ -30,10 +42,19 @@ export interface Disks {
 }
 
 /** Whole disks, controllers, RAID buses and stable names; nothing that climbs or adds an option. */
-export const DEVICE_PATTERN =
-  /^\/dev\/(sd[a-z]{1,4}|nvme\d{1,4}(n\d{1,4})?|bus\/\d{1,3}|disk\/by-id\/[\w][\w.:+-]{0,200})$/;
+export const DEVICE_PATTERN = new RegExp(
+  `^/dev/(${[
+    "sd[a-z]{1,4}",
+    "sg[0-9]{1,4}",
+    "nvme[0-9]{1,4}(n[0-9]{1,4})?",
+    "bus/[0-9]{1,3}",
+    "tw[aeil][0-9]{1,3}",
+    "cciss/c[0-9]d[0-9]{1,2}",
+    "disk/by-id/[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,200}",
+  ].join("|")})$`,
+);
 /** smartctl's -d argument, as its scan prints it: "sat", "nvme", "megaraid,3", "sat+megaraid,0". */
-const TYPE_PATTERN = /^[a-z0-9][a-z0-9_,+:./-]{0,63}$/i;
+export const TYPE_PATTERN = /^[a-z0-9][a-z0-9_,+:./-]{0,63}$/i;
 
 const TIMEOUT_MS = 10_000;
 const DISKS_MAX = 256;
@@ -53,12 +74,13 @@ interface Disk {
 }
 
 export function disks(config: DisksConfig, run: RunCommand): Disks {
-  const { command, devicePattern = DEVICE_PATTERN, timeoutMs = TIMEOUT_MS } = config;
+  const { command, devicePattern = DEVICE_PATTERN, behind = [], timeoutMs = TIMEOUT_MS } = config;
   const [file, ...first] = command;
   assert(file !== undefined, "the smartctl command is empty");
   assert(!devicePattern.global, "a global pattern remembers its last match");
   const options = { timeoutMs, outputBytesMax: SMART_CHARACTERS_MAX };
   const ask = (args: readonly string[]) => run(file, [...first, ...args], options);
+  const configured = behind.map(({ path, type }) => diskOf(path, type));
   const known = new Map<string, Disk>();
   let scanned = false;
   let scanning: Promise<readonly Reading[]> | undefined;
@@ -67,7 +89,7 @@ export function disks(config: DisksConfig, run: RunCommand): Disks {
     try {
       const { stdout } = await ask(["--scan-open", "--json=c"]);
       const found = parseScan(stdout, devicePattern);
-      merge(known, found.disks);
+      merge(known, [...configured, ...found.disks]);
       scanned = true;
       return scanReading(found);
     } catch (thrown) {
@@ -199,7 +221,7 @@ export function parseScan(text: string, devicePattern: RegExp): Scan {
 
 /** Disks behind a RAID controller share its path; their type tells them apart. */
 function diskOf(path: string, type: string): Disk {
-  const name = path.slice(path.lastIndexOf("/") + 1);
+  const name = path.startsWith("/dev/bus/") ? `bus${path.slice(9)}` : basename(path);
   const device = type.includes(",") ? `${name}-${type.replace(/[^a-z0-9]+/gi, "-")}` : name;
   return { path, type, device, listed: true, asking: false, rests: 0, nextRests: 1 };
 }

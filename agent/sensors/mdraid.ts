@@ -79,7 +79,7 @@ function arrayOf(name: string, active: boolean, members: string, rest: string): 
   return {
     name,
     state: !active ? "inactive" : work === undefined ? "active" : WORK[work]!,
-    required: required === undefined ? (active ? none : 0) : Number(required),
+    required: !active ? 0 : required === undefined ? none : Number(required),
     active: !active ? 0 : inUse === undefined ? none : Number(inUse),
     down: map.split("_").length - 1,
     failed,

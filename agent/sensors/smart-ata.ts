@@ -108,10 +108,11 @@ const COUNT_MAX = 0xffff_ffffn;
  *
  * 188 is packed by Seagate into three 16-bit words (all timeouts, those over 5 s, those over
  * 7.5 s), and 5 may carry other words above its count; both count in the lowest word (smartctl
- * shows them as raw16). The others are plain.
+ * shows them as raw16). 241 and 242 count sectors in all 48 bits. The others are plain.
  */
 export function attributeCount(id: number, raw: string): number | undefined {
   const value = BigInt(raw);
+  if (id === 241 || id === 242) return value < 1n << 48n ? Number(value) : undefined;
   const packed = (id === 5 || id === 188) && value > 0xffffn;
   if (packed) return (value & 0xffffn) === 0n ? undefined : Number(value & 0xffffn);
   return value <= COUNT_MAX ? Number(value) : undefined;

@@ -10,6 +10,7 @@ import {
   type Reading,
   type Sensor,
 } from "../../predictor/reading.ts";
+import type { Exact } from "./exact-json.ts";
 import { attributeCount } from "./smart-ata.ts";
 import type { SmartDocument } from "./smartctl.ts";
 
@@ -32,6 +33,8 @@ export function smartReadings(drive: Drive, document: SmartDocument): readonly R
     healthReading(known, document),
     ...counterReadings(known, document),
     ...nvmeReadings(known, document),
+    ...scsiReadings(known, document),
+    ...lifeReadings(known, document),
     temperatureReading(known, document),
   ];
 }
@@ -63,32 +66,99 @@ function healthReading(drive: Drive, { health }: SmartDocument): Reading {
   return { ...self, status: "ok", value: health };
 }
 
+/**
+ * Attributes whose raw value is a count: those of "two of five", and others that failures are
+ * learnt from. smartctl's drive database names them; 241 and 242 count sectors.
+ */
+const ATTRIBUTES: readonly number[] = [
+  ...DISK_COUNTERS.map((signal) => Number(signal.slice("smart-".length))),
+  10,
+  11,
+  12,
+  169,
+  171,
+  172,
+  173,
+  174,
+  177,
+  179,
+  181,
+  182,
+  183,
+  184,
+  189,
+  192,
+  193,
+  196,
+  199,
+  200,
+  201,
+  231,
+  232,
+  233,
+  241,
+  242,
+];
+
 function counterReadings(drive: Drive, { ata }: SmartDocument): readonly Reading[] {
-  return DISK_COUNTERS.flatMap((signal): Reading[] => {
-    const id = Number(signal.slice("smart-".length));
+  return ATTRIBUTES.flatMap((id): Reading[] => {
     const attribute = ata?.attributes[id];
     if (attribute === undefined) return [];
-    const self = sensor(drive, signal);
+    const name = attribute.name === "" ? {} : { label: attribute.name };
+    const self = { ...sensor(drive, `smart-${id}`), ...name };
     const value = attributeCount(id, attribute.raw);
-    if (value === undefined) {
-      return [absent(self, "implausible", `No count in raw value ${attribute.raw}`)];
-    }
-    return [{ ...self, status: "ok", value, unit: "count" }];
+    if (value !== undefined) return [{ ...self, status: "ok", value, unit: "count" }];
+    // A vendor's own packing of a minor counter is no fault of a sensor.
+    if (!isDiskCounter(`smart-${id}`)) return [];
+    return [absent(self, "implausible", `No count in raw value ${attribute.raw}`)];
   });
 }
 
+function isDiskCounter(signal: string): boolean {
+  return (DISK_COUNTERS as readonly string[]).includes(signal);
+}
+
+type Value = readonly [signal: DiskSignal, value: Exact | null | undefined, unit: string];
+
 function nvmeReadings(drive: Drive, { nvme }: SmartDocument): readonly Reading[] {
   if (nvme === undefined) return [];
-  const values = [
+  const always: readonly Value[] = [
     ["critical-warning", nvme.critical_warning, "bits"],
     ["media-errors", nvme.media_errors, "count"],
     ["percentage-used", nvme.percentage_used, "percent"],
-  ] as const;
-  return values.map(([signal, value, unit]): Reading => {
-    const self = sensor(drive, signal);
-    if (value === null) return absent(self, "missing", "Not in the drive's health log");
-    const number = typeof value === "string" ? BigInt(value) : value;
-    return { ...self, status: "ok", value: number, unit };
+  ];
+  const missing = always
+    .filter(([, value]) => value === null)
+    .map(([signal]) => absent(sensor(drive, signal), "missing", "Not in the drive's health log"));
+  const others: readonly Value[] = [
+    ["available-spare", nvme.available_spare, "percent"],
+    ["spare-threshold", nvme.available_spare_threshold, "percent"],
+    ["error-log-entries", nvme.num_err_log_entries, "count"],
+  ];
+  return [...valueReadings(drive, always), ...missing, ...valueReadings(drive, others)];
+}
+
+function scsiReadings(drive: Drive, { scsi }: SmartDocument): readonly Reading[] {
+  return valueReadings(drive, [
+    ["grown-defects", scsi?.grown_defects, "count"],
+    ["uncorrected-errors", scsi?.uncorrected_total, "count"],
+    ["percentage-used", scsi?.percentage_used, "percent"],
+  ]);
+}
+
+function lifeReadings(drive: Drive, document: SmartDocument): readonly Reading[] {
+  return valueReadings(drive, [
+    ["power-on-hours", document.power_on_hours, "hour"],
+    ["power-cycles", document.power_cycles, "count"],
+  ]);
+}
+
+/** Those that the drive told. */
+function valueReadings(drive: Drive, values: readonly Value[]): readonly Reading[] {
+  return values.flatMap(([signal, value, unit]): Reading[] => {
+    if (value === null || value === undefined) return [];
+    const exactly = typeof value === "string" ? BigInt(value) : value;
+    return [{ ...sensor(drive, signal), status: "ok", value: exactly, unit }];
   });
 }
 

@@ -1,5 +1,5 @@
 /**
- * Reads a document of `smartctl --json` (ATA, NVMe, SCSI) into one normal form.
+ * Reads a document of `smartctl --json` (ATA, NVMe, SCSI), or its text, into one normal form.
  *
  * What the drive did not say is null, never a default: a missing assessment is "unknown", never
  * healthy, and a temperature of 0 is none. Field names are those of smartctl where it has one.
@@ -11,6 +11,7 @@ import { type Ata, normaliseAta } from "./smart-ata.ts";
 import { type Nvme, normaliseNvme } from "./smart-nvme.ts";
 import { type RawSmart, scsiTemperature, smartMessage, smartSchema } from "./smart-schema.ts";
 import { normaliseScsi, type Scsi } from "./smart-scsi.ts";
+import { isSmartText, smartJsonOf } from "./smart-text.ts";
 
 export type Health = "passed" | "failed" | "unknown";
 
@@ -64,6 +65,20 @@ export function parseSmart(text: string, code = 0): SmartDocument {
     throw new SystemError("SMART_INVALID", "Cannot read drive: not a document of smartctl");
   }
   return normalise(raw, exitOf(raw.smartctl?.exit_status ?? code));
+}
+
+/**
+ * The same for a document of either kind, as people keep them: JSON, or smartctl's text.
+ * @throws SystemError SMART_INVALID
+ */
+export function parseSmartDocument(text: string): SmartDocument {
+  if (!isSmartText(text)) return parseSmart(text);
+  if (text.length > SMART_CHARACTERS_MAX) {
+    const message = `Cannot read drive: over ${SMART_CHARACTERS_MAX} characters`;
+    throw new SystemError("SMART_INVALID", message);
+  }
+  const raw = smartSchema.parse(smartJsonOf(text));
+  return normalise(raw, exitOf(raw.smartctl?.exit_status ?? 0));
 }
 
 interface Schema<T> {

@@ -21,7 +21,7 @@ import { openRedfish } from "../../runtime/redfish.ts";
 import { readPassword } from "../../runtime/secrets.ts";
 import type { SmallFiles } from "../../runtime/small-files.ts";
 import { openUplink } from "../../runtime/uplink.ts";
-import { DEVICE_PATTERN, disks } from "../sensors/disks.ts";
+import { DEVICE_PATTERN, disks, TYPE_PATTERN } from "../sensors/disks.ts";
 import { ethtool } from "../sensors/ethtool.ts";
 import { type Inventory, type InventorySource, readInventory } from "../sensors/inventory.ts";
 import { readIpmi } from "../sensors/ipmi.ts";
@@ -36,6 +36,7 @@ const periodMs = z
   .int()
   .min(100)
   .max(24 * HOUR_MS);
+const diskType = z.string().regex(TYPE_PATTERN);
 const command = z.array(z.string().min(1).max(4_096)).max(16);
 
 const path = z.string().max(4_096).refine(isAbsolute, "must be an absolute path");
@@ -75,6 +76,11 @@ export const sensorsConfig = z.strictObject({
   virtualInterfaces: z.boolean().default(false),
   /** A regular expression that a whole device path must match to be asked about. */
   devicePattern: z.string().max(1_024).refine(isPattern, "is no regular expression").optional(),
+  /** Disks behind controllers, which a scan does not list: a path, and smartctl's -d. */
+  behindController: z
+    .array(z.strictObject({ path: z.string().regex(DEVICE_PATTERN), type: diskType }))
+    .max(256)
+    .default([]),
   /** Files of /proc and /sys. */
   filesMs: periodMs.default(DEFAULT_PERIODS.filesMs),
   /** Those of them that are slow, or hold limits. */
@@ -170,7 +176,7 @@ function startSensors(options: HealthOptions, onEffect: (effect: Effect) => void
   return watchSensors(
     {
       clock,
-      disks: disks({ command: smartctl, devicePattern }, run),
+      disks: disks({ command: smartctl, devicePattern, behind: sensors.behindController }, run),
       rounds,
       others: [...commandReaders(options), ...serviceProcessor(options)],
       onEffect,

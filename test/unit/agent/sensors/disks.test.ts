@@ -144,7 +144,30 @@ reading("read() tells disks behind one controller apart", async () => {
   const run: RunCommand = async (_file, args) =>
     ended(args.includes("-d") ? smartText("ata") : JSON.stringify({ smartctl: {}, devices }));
   const names = new Set((await disks(CONFIG, run).read()).map(({ device }) => device));
-  assert.equal([...names], ["scan", "0-megaraid-0", "0-megaraid-1"]);
+  assert.equal([...names], ["scan", "bus0-megaraid-0", "bus0-megaraid-1"]);
+});
+
+reading("read() asks disks behind a controller that no scan lists", async () => {
+  const asked: string[] = [];
+  const run: RunCommand = async (_file, args) => {
+    if (!args.includes("-d")) return ended(JSON.stringify({ smartctl: {}, devices: [] }));
+    asked.push(args.slice(-3).join(" "));
+    return ended(smartText("ata"));
+  };
+  const behind = [
+    { path: "/dev/sg2", type: "areca,1/1" },
+    { path: "/dev/twa0", type: "3ware,2" },
+    { path: "/dev/cciss/c0d0", type: "cciss,0" },
+    { path: "/dev/sda", type: "sat+megaraid,5" },
+  ];
+  const names = new Set(
+    (await disks({ ...CONFIG, behind }, run).read()).map((each) => each.device),
+  );
+  assert.equal(
+    [...names],
+    ["scan", "sg2-areca-1-1", "twa0-3ware-2", "c0d0-cciss-0", "sda-sat-megaraid-5"],
+  );
+  assert.equal(asked.sort(), behind.map(({ path, type }) => `-d ${type} ${path}`).sort());
 });
 
 reading("read() starts no second smartctl for a disk while the first runs", async () => {
