@@ -3,6 +3,7 @@
  * @module
  */
 import { Command, CommanderError, Option } from "commander";
+import { SystemError } from "../protocol/error.ts";
 import { PROGRAM_VERSION } from "../protocol/version.ts";
 import { addDemoCommand } from "./demo/demo.ts";
 import { addEvacuateCommand } from "./evacuate.ts";
@@ -13,8 +14,10 @@ import { addHostCommands } from "./hosts.ts";
 import { type Format, showError } from "./output.ts";
 import { addPredictorCommands } from "./predictor.ts";
 import { addSecretsCommands } from "./secrets.ts";
+import { addSensorsCommand } from "./sensors.ts";
 import { addServerCommands } from "./servers.ts";
 import { addSettingsCommands } from "./settings.ts";
+import { addSmartCommands } from "./smart.ts";
 import { addStatusCommand } from "./status.ts";
 import { addVmCommands } from "./vms.ts";
 import type { World } from "./world.ts";
@@ -34,6 +37,8 @@ const GROUPS: readonly CommandGroup[] = [
   addSettingsCommands,
   addSecretsCommands,
   addPredictorCommands,
+  addSensorsCommand,
+  addSmartCommands,
 ];
 
 const HELP = `
@@ -54,10 +59,11 @@ export function buildProgram(world: World): Command {
     .description("Moves QEMU/KVM guests off a server before it fails")
     .version(PROGRAM_VERSION)
     .addOption(
-      new Option("-o, --output <format>", "for people or for scripts")
-        .choices(["table", "json"])
+      new Option("-o, --output <format>", "for people or for scripts (prometheus: sensors only)")
+        .choices(["table", "json", "prometheus"])
         .default("table"),
     )
+    .hook("preAction", (_program, command) => refuseMetrics(command))
     .option("--config <file>", "a configuration file (docs/operations.md)")
     .option("--state <dir>", "the state folder")
     .option("--management <address>", "host:port of the management server")
@@ -68,6 +74,12 @@ export function buildProgram(world: World): Command {
   for (const add of GROUPS) add(program, world);
   for (const command of everyCommand(program)) command.copyInheritedSettings(program);
   return program;
+}
+
+/** Only what is measured can be a metric. */
+function refuseMetrics(command: Command): void {
+  if (command.name() === "sensors" || command.optsWithGlobals()["output"] !== "prometheus") return;
+  throw new SystemError("USAGE", "-o prometheus is for lifeboat sensors only");
 }
 
 /** Runs one command line (without the program's own name); never throws. */
