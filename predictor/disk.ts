@@ -3,7 +3,7 @@
  * are themselves its memory.
  * @module
  */
-import type { Evidence, Finding } from "./evidence.ts";
+import { type Evidence, type Finding, fires, quiet } from "./evidence.ts";
 import { DISK_COUNTERS, type DiskCounter, type Reading, type Signal } from "./reading.ts";
 
 const COUNTER_NAME: Readonly<Record<DiskCounter, string>> = {
@@ -24,40 +24,51 @@ const CRITICAL_WARNINGS = [
   "persistent memory region unreliable",
 ] as const;
 
-export function judgeDisk(readings: readonly Reading[]): readonly Finding[] {
+/** Values up to what an operator has accepted, by signal, are no evidence. */
+export function judgeDisk(
+  readings: readonly Reading[],
+  accepted: Accepted = {},
+): readonly Finding[] {
   const bySignal = new Map(readings.map((reading) => [reading.signal, reading]));
-  return [twoOfFive(bySignal), health(bySignal), criticalWarning(bySignal)];
+  return [twoOfFive(bySignal, accepted), health(bySignal), criticalWarning(bySignal)];
 }
 
+type Accepted = Readonly<Partial<Record<Signal, number>>>;
 type BySignal = ReadonlyMap<Signal, Reading>;
 
 /**
  * At least two of SMART 5, 187, 188, 197 and 198 above zero (Backblaze's five): failing. One alone
  * is followed by a failure in a third of the cases, too few to move guests: suspect.
  */
-function twoOfFive(readings: BySignal): Finding {
+function twoOfFive(readings: BySignal, accepted: Accepted): Finding {
   const present = DISK_COUNTERS.flatMap((signal) => readings.get(signal) ?? []);
   const known = present.length > 0 && present.every(({ status }) => status === "ok");
   const evidence = DISK_COUNTERS.flatMap((signal): Evidence[] => {
     const value = numberOf(readings.get(signal));
-    if (value === undefined || value <= 0) return [];
+    const threshold = accepted[signal] ?? 0;
+    if (value === undefined || value <= threshold) return [];
     const text = `${COUNTER_NAME[signal]}: ${value}`;
-    return [{ signal, value, threshold: 0, unit: "count", text }];
+    return [{ signal, value, threshold, unit: "count", text }];
   });
   const risk = evidence.length >= 2 ? "failing" : evidence.length === 1 ? "suspect" : "healthy";
   return { rule: "two-of-five", known, risk, evidence };
 }
 
+/** The drive's own word, or that of the service processor that asks it. */
 function health(readings: BySignal): Finding {
   const reading = readings.get("health");
-  const known = reading?.status === "ok";
-  if (!known || reading.value !== "failed") {
-    return { rule: "health", known, risk: "healthy", evidence: [] };
-  }
-  const text = "The drive's own overall health assessment: failed";
-  const evidence: Evidence[] = [{ signal: "health", value: 1, threshold: 0, text }];
-  return { rule: "health", known, risk: "failing", evidence };
+  if (reading?.status !== "ok") return quiet("health", false);
+  const risk = VERDICT[String(reading.value)];
+  if (risk === undefined) return quiet("health");
+  const text = `The drive's own overall health assessment: ${reading.value}`;
+  return fires("health", risk, { signal: "health", value: 1, threshold: 0, text });
 }
+
+const VERDICT: Readonly<Record<string, "suspect" | "failing">> = {
+  failed: "failing",
+  critical: "failing",
+  warning: "suspect",
+};
 
 function criticalWarning(readings: BySignal): Finding {
   const value = numberOf(readings.get("critical-warning"));

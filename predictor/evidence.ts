@@ -21,7 +21,45 @@ export function isWorse(risk: Risk, than: Risk): boolean {
   return SEVERITY[risk] > SEVERITY[than];
 }
 
-export type Rule = "two-of-five" | "health" | "critical-warning" | "crc-errors" | "carrier-losses";
+export type Rule =
+  | "two-of-five"
+  | "health"
+  | "critical-warning"
+  | "spare"
+  | "wear"
+  | "media-errors"
+  | "media-error-rate"
+  | "grown-defects"
+  | "uncorrected-errors"
+  | "io-errors"
+  | "array-degraded"
+  | "crc-errors"
+  | "symbol-errors"
+  | "fec-margin"
+  | "fec-limit"
+  | "fec-uncorrectable"
+  | "carrier-losses"
+  | "carrier-loss-rate"
+  | "rx-power"
+  | "temperature-limit"
+  | "temperature-trend"
+  | "temperature-shift"
+  | "fan-limit"
+  | "fan-drift"
+  | "power-limit"
+  | "memory-uncorrected"
+  | "memory-corrected"
+  | "pcie-uncorrected"
+  | "pcie-corrected"
+  | "status";
+
+/** How likely, how soon, and where the figure comes from. */
+export interface Outlook {
+  readonly probability: number;
+  readonly horizonMs: number;
+  /** "measured": how often it came true in data. "assumed": nobody has published such data. */
+  readonly basis: "measured" | "assumed";
+}
 
 /** What one rule sees now. `known` is false where its signals do not allow a verdict. */
 export interface Finding {
@@ -29,6 +67,18 @@ export interface Finding {
   readonly known: boolean;
   readonly risk: Risk;
   readonly evidence: readonly Evidence[];
+  /** Where the rule knows better than OUTLOOK in config.ts. */
+  readonly outlook?: Outlook;
+}
+
+/** A rule that sees nothing wrong, or (`known` false) cannot see. */
+export function quiet(rule: Rule, known = true): Finding {
+  return { rule, known, risk: "healthy", evidence: [] };
+}
+
+/** A rule that fires on one fact. */
+export function fires(rule: Rule, risk: "suspect" | "failing", ...evidence: Evidence[]): Finding {
+  return { rule, known: true, risk, evidence };
 }
 
 /** A component is expected to fail within `horizonMs`, with `probability` (0 to 1). */
@@ -41,6 +91,7 @@ export interface Prediction {
   readonly atMs: number;
   readonly probability: number;
   readonly horizonMs: number;
+  readonly basis: Outlook["basis"];
   readonly evidence: readonly Evidence[];
 }
 

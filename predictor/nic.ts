@@ -1,199 +1,274 @@
 /**
- * The rules of a network adapter, over a short history of its counters.
+ * The rules of a network adapter. Corruption depends neither on load nor on time (Zhuo et al.,
+ * SIGCOMM 2017), so its rate is tested, not its count; a burst, as when a cable is plugged in, is
+ * no corrupting link.
  *
- * A history belongs to one instance (boot and hardware). A counter that wraps, resets or jumps
- * absurdly empties it: what came before cannot be compared with what comes after.
+ * The counters of frames and those of the port (forward error correction, symbols, light) may
+ * come together or apart: each rule speaks when its signals do.
  * @module
  */
-import type { Config } from "./config.ts";
-import { type CounterSample, counterChange, FRAME_LIMITS } from "./counter.ts";
-import type { Finding } from "./evidence.ts";
+import { type CarrierHistory, judgeCarrier, NO_CARRIER } from "./carrier.ts";
+import { type DriftSpec, type DriftState, noDrift, observeDrift } from "./detectors/drift.ts";
+import { type Growth, grownBy, NO_GROWTH, observeGrowth } from "./detectors/growth.ts";
+import {
+  isRateKnown,
+  NO_RATE,
+  observeRate,
+  type RateSpec,
+  type RateState,
+  seenRate,
+} from "./detectors/rate.ts";
+import { type Finding, fires, quiet, type Rule } from "./evidence.ts";
 import type { NicSignal, Reading } from "./reading.ts";
-
-export interface FrameSample {
-  readonly atMs: number;
-  /** Good frames and frames with a bad checksum, since the adapter's start. */
-  readonly frames: bigint;
-  readonly crcErrors: bigint;
-}
+import { errorLimits, type Situation } from "./situation.ts";
+import { countOf, gaugeOf } from "./values.ts";
 
 export interface NicHistory {
-  readonly instance: string;
-  /** Oldest first, at most `SAMPLES_MAX`. */
-  readonly frames: readonly FrameSample[];
-  readonly carrier: CarrierSample | undefined;
-  /** When each loss of carrier was seen, oldest first, at most `LOSSES_MAX`. */
-  readonly lossesAtMs: readonly number[];
-  /** Whether the newest readings held the signals of each rule. */
-  readonly framesKnown: boolean;
-  readonly carrierKnown: boolean;
+  readonly crc: RateState;
+  readonly carrier: CarrierHistory;
+  /** Of the link, in Mbit/s, as last said. */
+  readonly speed: number;
+  readonly symbols: RateState;
+  readonly margin: RateState;
+  readonly limit: RateState;
+  readonly lost: RateState;
+  readonly lostRecently: Growth;
+  readonly light: DriftState;
 }
 
-interface CarrierSample {
-  readonly atMs: number;
-  readonly counter: "carrier-losses" | "carrier-changes";
-  readonly value: bigint;
-  readonly up: boolean;
-  readonly adminUp: boolean;
-}
+/** Statistical detectors of one adapter, the carrier's among them. */
+export const NIC_SERIES = 7;
 
-const SAMPLES_MAX = 128;
-/** Closer samples are not kept, so that `SAMPLES_MAX` always covers the window. */
-const SPACING_MS = 900;
-const LOSSES_MAX = 64;
-const CARRIER_LIMITS = { perSecondMax: 1_000, gapMs: FRAME_LIMITS.gapMs };
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+/** Where no speed was said; slower links have fewer bits, and are judged more mildly. */
+const MEGABITS_USUAL = 10_000;
 
-export const EMPTY_HISTORY: NicHistory = {
-  instance: "",
-  frames: [],
-  carrier: undefined,
-  lossesAtMs: [],
-  framesKnown: false,
-  carrierKnown: false,
+/** A switch's path is to be left at this loss: CorrOpt (SIGCOMM 2017). */
+const CRC: RateSpec = {
+  healthyRate: 1e-8,
+  exposure: (_elapsedMs, frames, errors) => frames + errors,
+  blockMs: 15_000,
+  forgetMs: 5 * MINUTE_MS,
+  exposureMin: 250,
 };
 
-/** Adds the readings of one adapter at `atMs` to its history. */
-export function observeNic(
-  history: NicHistory,
-  readings: readonly Reading[],
-  atMs: number,
-  config: Config,
-): NicHistory {
-  const instance = readings[0]?.instance ?? "";
-  const kept = history.instance === instance ? history : { ...EMPTY_HISTORY, instance };
-  const values = new Map<NicSignal, number | bigint | string>();
-  for (const reading of readings) {
-    if (reading.status === "ok") values.set(reading.signal as NicSignal, reading.value);
-  }
-  return observeCarrier(observeFrames(kept, values, atMs), values, atMs, config);
-}
+const bits = (elapsedMs: number, megabits: number): number => elapsedMs * megabits * 1_000;
 
-type Values = ReadonlyMap<NicSignal, number | bigint | string>;
+/** The objective for a bit error ratio: IEEE 802.3. */
+const SYMBOLS: RateSpec = {
+  healthyRate: 1e-12,
+  exposure: (elapsedMs, _base, _events, megabits) => bits(elapsedMs, megabits),
+  blockMs: MINUTE_MS,
+  forgetMs: HOUR_MS,
+  exposureMin: 1,
+};
 
-function observeFrames(history: NicHistory, values: Values, atMs: number): NicHistory {
-  const good = values.get("rx-packets");
-  const crcErrors = values.get("rx-crc-errors");
-  if (typeof good !== "bigint" || typeof crcErrors !== "bigint") {
-    return { ...history, framesKnown: false };
-  }
-  const current: FrameSample = { atMs, frames: good + crcErrors, crcErrors };
-  const previous = history.frames.at(-1);
-  if (previous === undefined || !continues(previous, current)) {
-    return { ...history, frames: [current], framesKnown: true };
-  }
-  if (atMs - previous.atMs < SPACING_MS) return { ...history, framesKnown: true };
-  const frames = [...history.frames, current].slice(-SAMPLES_MAX);
-  return { ...history, frames, framesKnown: true };
-}
-
-function continues(previous: FrameSample, current: FrameSample): boolean {
-  return (["frames", "crcErrors"] as const).every((name) => {
-    const before = { atMs: previous.atMs, value: previous[name], instance: "" };
-    const after = { atMs: current.atMs, value: current[name], instance: "" };
-    return counterChange(before, after, FRAME_LIMITS).status === "known";
-  });
-}
-
-function observeCarrier(
-  history: NicHistory,
-  values: Values,
-  atMs: number,
-  config: Config,
-): NicHistory {
-  const sinceMs = atMs - config.carrierWindowMs;
-  const recent = history.lossesAtMs.filter((lossAtMs) => lossAtMs > sinceMs);
-  const current = carrierSample(values, atMs);
-  if (current === undefined) return { ...history, lossesAtMs: recent, carrierKnown: false };
-  const losses = lossesBetween(history.carrier, current);
-  const lossesAtMs = [...recent, ...Array<number>(losses).fill(atMs)].slice(-LOSSES_MAX);
-  return { ...history, carrier: current, lossesAtMs, carrierKnown: true };
-}
-
-/** Kernels before 4.16 lack carrier_down_count; carrier_changes counts both directions. */
-function carrierSample(values: Values, atMs: number): CarrierSample | undefined {
-  const counter = values.has("carrier-losses") ? "carrier-losses" : "carrier-changes";
-  const value = values.get(counter);
-  if (typeof value !== "bigint") return undefined;
-  const up = values.get("carrier") === 1n;
-  return { atMs, counter, value, up, adminUp: values.get("admin-up") !== 0 };
-}
-
-/** A link taken down by its administrator is no fault; nor is what a reset counter shows. */
-function lossesBetween(previous: CarrierSample | undefined, current: CarrierSample): number {
-  if (previous === undefined || previous.counter !== current.counter) return 0;
-  if (!previous.adminUp || !current.adminUp) return 0;
-  const before: CounterSample = { atMs: previous.atMs, value: previous.value, instance: "" };
-  const after: CounterSample = { atMs: current.atMs, value: current.value, instance: "" };
-  const change = counterChange(before, after, CARRIER_LIMITS);
-  if (change.status === "unknown") return 0;
-  const delta = Math.min(Number(change.delta), 2 * LOSSES_MAX);
-  const losses =
-    current.counter === "carrier-losses" ? delta : Math.floor((delta + (previous.up ? 1 : 0)) / 2);
-  return Math.min(losses, LOSSES_MAX);
-}
-
-export function judgeNic(history: NicHistory, config: Config): readonly Finding[] {
-  return [crcErrors(history, config), carrierLosses(history, config)];
-}
+/** A codeword of RS(544,514), which counters of FEC count by: IEEE 802.3 clause 91. */
+const CODEWORD_BITS = 5_440;
+const codewords: RateSpec["exposure"] = (elapsedMs, _base, _events, megabits) =>
+  bits(elapsedMs, megabits) / CODEWORD_BITS;
 
 /**
- * Above the threshold over the whole window and in each third of it: a burst, as when a cable is
- * plugged in, is not a corrupting link. Without enough frames there is no verdict.
+ * The share of codewords with an error at a bit error ratio of 2.4e-4, the most that the code
+ * bears (clause 119): 1 - (1 - 2.4e-4)^5440. RS(528,514) bears less, and shows it by losing.
  */
-function crcErrors(history: NicHistory, config: Config): Finding {
-  const none: Finding = { rule: "crc-errors", known: false, risk: "healthy", evidence: [] };
-  const window = history.framesKnown ? windowOf(history.frames, config) : undefined;
-  if (window === undefined) return none;
-  const { rate, frames } = between(window[0]!, window.at(-1)!);
-  if (frames < config.framesMin) return none;
-  const sustained = thirds(window).every((part) => part.rate > config.crcErrorsPerFrame);
-  if (rate <= config.crcErrorsPerFrame || !sustained) {
-    return { ...none, known: true };
+const FEC_LIMIT: RateSpec = {
+  healthyRate: 0.729,
+  exposure: codewords,
+  blockMs: MINUTE_MS,
+  forgetMs: HOUR_MS,
+  exposureMin: 1,
+};
+/** The same at a tenth of that ratio. */
+const FEC_MARGIN: RateSpec = { ...FEC_LIMIT, healthyRate: 0.122 };
+
+/** Codewords lost for good: one an hour is far beyond the objective at any speed. */
+const FEC_LOST: RateSpec = {
+  healthyRate: 1,
+  exposure: (elapsedMs) => elapsedMs / HOUR_MS,
+  blockMs: 15_000,
+  forgetMs: 10 * MINUTE_MS,
+  exposureMin: 1e-4,
+};
+const LOST_WINDOW_MS = 10 * MINUTE_MS;
+
+/** In dBm. Half a decibel is a bent fibre's or a meter's; a real loss is more. */
+const LIGHT: DriftSpec = { direction: "down", bins: 1, deviationMin: 0.5, method: "sum" };
+
+export const EMPTY_HISTORY: NicHistory = {
+  crc: NO_RATE,
+  carrier: NO_CARRIER,
+  speed: MEGABITS_USUAL,
+  symbols: NO_RATE,
+  margin: NO_RATE,
+  limit: NO_RATE,
+  lost: NO_RATE,
+  lostRecently: NO_GROWTH,
+  light: noDrift(LIGHT),
+};
+
+/** What the host's network stack counts, and the port itself does not. */
+const HOST_SIGNALS = ["rx-packets", "carrier-losses", "carrier-changes"] as const;
+
+export type NicStep = readonly [NicHistory, readonly Finding[]];
+
+export function judgeNic(
+  history: NicHistory,
+  readings: readonly Reading[],
+  situation: Situation,
+): NicStep {
+  let next = history;
+  const findings: Finding[] = [];
+  if (HOST_SIGNALS.some((signal) => speaksOf(readings, signal))) {
+    const [carrier, told] = judgeCarrier(history.carrier, readings, situation);
+    const [crc, finding] = judgeCrc(history.crc, readings, situation);
+    next = { ...next, carrier, crc, speed: gaugeOf(readings, "speed") ?? next.speed };
+    findings.push(finding, ...told);
   }
-  const text = `CRC errors a frame: ${rate.toExponential(1)} over ${frames} frames`;
-  const threshold = config.crcErrorsPerFrame;
-  const evidence = [
-    { signal: "rx-crc-errors", value: rate, threshold, unit: "errors/frame", text },
-  ] as const;
-  return { rule: "crc-errors", known: true, risk: "failing", evidence };
-}
-
-const PARTS = 3;
-
-/** The shortest run of newest samples that spans the window and can be cut into thirds. */
-function windowOf(samples: readonly FrameSample[], config: Config) {
-  const newest = samples.at(-1);
-  if (newest === undefined) return undefined;
-  for (let first = samples.length - 1 - PARTS; first >= 0; first -= 1) {
-    if (newest.atMs - samples[first]!.atMs >= config.crcWindowMs) return samples.slice(first);
+  if (speaksOf(readings, "symbol-errors")) {
+    const [symbols, finding] = judgeSymbols(next, readings, situation);
+    next = { ...next, symbols };
+    findings.push(finding);
   }
-  return undefined;
+  if (speaksOf(readings, "fec-corrected") || speaksOf(readings, "fec-uncorrectable")) {
+    const [fec, told] = judgeFec(next, readings, situation);
+    next = { ...next, ...fec };
+    findings.push(...told);
+  }
+  if (speaksOf(readings, "rx-power")) {
+    const [light, finding] = judgeLight(next.light, readings, situation);
+    next = { ...next, light };
+    findings.push(finding);
+  }
+  return [next, findings];
 }
 
-function thirds(window: readonly FrameSample[]) {
-  const startMs = window[0]!.atMs;
-  const spanMs = window.at(-1)!.atMs - startMs;
-  const cuts = Array.from({ length: PARTS + 1 }, (_, part) => {
-    const atMs = startMs + (spanMs * part) / PARTS;
-    return window.findLast((sample) => sample.atMs <= atMs)!;
-  });
-  return cuts.slice(1).map((cut, part) => between(cuts[part]!, cut));
+function speaksOf(readings: readonly Reading[], signal: NicSignal): boolean {
+  return readings.some((reading) => reading.signal === signal);
 }
 
-function between(from: FrameSample, to: FrameSample): { rate: number; frames: number } {
-  const frames = Number(to.frames - from.frames);
-  const errors = Number(to.crcErrors - from.crcErrors);
-  return { rate: frames === 0 ? 0 : errors / frames, frames };
+function judgeCrc(
+  state: RateState,
+  readings: readonly Reading[],
+  { atMs, allowance }: Situation,
+): readonly [RateState, Finding] {
+  const base = countOf(readings, "rx-packets");
+  const events = countOf(readings, "rx-crc-errors");
+  if (base === undefined || events === undefined) return [state, quiet("crc-errors", false)];
+  const crc = observeRate(state, { atMs, events, base, scale: 1 }, CRC, allowance);
+  if (!crc.alarmed) return [crc, quiet("crc-errors", isRateKnown(crc))];
+  const value = seenRate(crc);
+  const text = `CRC errors a frame: ${value.toExponential(1)} over ${crc.seenExposure} frames`;
+  const unit = "errors/frame";
+  const threshold = CRC.healthyRate;
+  return [
+    crc,
+    fires("crc-errors", "failing", { signal: "rx-crc-errors", value, threshold, unit, text }),
+  ];
 }
 
-function carrierLosses(history: NicHistory, config: Config): Finding {
-  const known = history.carrierKnown;
-  const losses = history.lossesAtMs.length;
-  if (losses === 0) return { rule: "carrier-losses", known, risk: "healthy", evidence: [] };
-  const minutes = config.carrierWindowMs / 60_000;
-  const text = `Losses of carrier in ${minutes} minutes: ${losses}`;
-  const threshold = config.carrierLosses;
-  const risk = losses >= threshold ? "failing" : "suspect";
-  const evidence = [{ signal: "carrier-losses", value: losses, threshold, text }] as const;
-  return { rule: "carrier-losses", known, risk, evidence };
+interface PortRule {
+  readonly rule: Rule;
+  readonly signal: NicSignal;
+  readonly spec: RateSpec;
+  readonly risk: "suspect" | "failing";
+  readonly what: string;
+  readonly unit: string;
+}
+
+function judgePort(
+  state: RateState,
+  { rule, signal, spec, risk, what, unit }: PortRule,
+  scale: number,
+  readings: readonly Reading[],
+  { atMs, allowance }: Situation,
+): readonly [RateState, Finding] {
+  const events = countOf(readings, signal);
+  if (events === undefined) return [state, quiet(rule, false)];
+  const next = observeRate(state, { atMs, events, base: 0n, scale }, spec, allowance);
+  if (!next.alarmed) return [next, quiet(rule, isRateKnown(next))];
+  const value = seenRate(next);
+  const threshold = spec.healthyRate;
+  const text = `${what}: ${value.toExponential(1)}, at most ${threshold} is healthy`;
+  return [next, fires(rule, risk, { signal, value, threshold, unit, text })];
+}
+
+const SYMBOL_RULE: PortRule = {
+  rule: "symbol-errors",
+  signal: "symbol-errors",
+  spec: SYMBOLS,
+  risk: "suspect",
+  what: "Symbol errors a bit",
+  unit: "errors/bit",
+};
+const MARGIN_RULE: PortRule = {
+  rule: "fec-margin",
+  signal: "fec-corrected",
+  spec: FEC_MARGIN,
+  risk: "suspect",
+  what: "Share of codewords that had to be corrected",
+  unit: "share",
+};
+const LIMIT_RULE: PortRule = {
+  ...MARGIN_RULE,
+  rule: "fec-limit",
+  spec: FEC_LIMIT,
+  risk: "failing",
+};
+const LOST_RULE: PortRule = {
+  rule: "fec-uncorrectable",
+  signal: "fec-uncorrectable",
+  spec: FEC_LOST,
+  risk: "failing",
+  what: "Codewords beyond correction an hour",
+  unit: "errors/hour",
+};
+
+function judgeSymbols(history: NicHistory, readings: readonly Reading[], situation: Situation) {
+  return judgePort(history.symbols, SYMBOL_RULE, history.speed, readings, situation);
+}
+
+function judgeFec(history: NicHistory, readings: readonly Reading[], situation: Situation) {
+  const { speed } = history;
+  const [margin, first] = judgePort(history.margin, MARGIN_RULE, speed, readings, situation);
+  const [limit, second] = judgePort(history.limit, LIMIT_RULE, speed, readings, situation);
+  const [lost, steadily] = judgePort(history.lost, LOST_RULE, 1, readings, situation);
+  const [lostRecently, third] = judgeLost(history.lostRecently, steadily, readings, situation);
+  return [{ margin, limit, lost, lostRecently }, [first, second, third]] as const;
+}
+
+/** Any codeword lost makes the link suspect for a while; losing on makes it failing. */
+function judgeLost(
+  growth: Growth,
+  steadily: Finding,
+  readings: readonly Reading[],
+  situation: Situation,
+): readonly [Growth, Finding] {
+  const value = countOf(readings, "fec-uncorrectable");
+  if (value === undefined) return [growth, steadily];
+  const { atMs } = situation;
+  const sample = { atMs, value, instance: "" };
+  const next = observeGrowth(growth, sample, LOST_WINDOW_MS, errorLimits(situation));
+  const count = grownBy(next.steps);
+  if (steadily.risk === "failing" || count === 0) return [next, steadily];
+  const text = `Codewords beyond correction in ${LOST_WINDOW_MS / MINUTE_MS} minutes: ${count}`;
+  const evidence = { signal: "fec-uncorrectable", value: count, threshold: 0, text } as const;
+  return [next, fires("fec-uncorrectable", "suspect", evidence)];
+}
+
+function judgeLight(
+  state: DriftState,
+  readings: readonly Reading[],
+  { atMs, allowance }: Situation,
+): readonly [DriftState, Finding] {
+  const value = gaugeOf(readings, "rx-power");
+  if (value === undefined) return [state, quiet("rx-power", false)];
+  const light = observeDrift(state, { atMs, value, circumstances: 0 }, LIGHT, allowance);
+  const { alarmed, usual } = light;
+  if (!alarmed || usual === undefined) return [light, quiet("rx-power", usual !== undefined)];
+  const [now, before] = [light.value, usual.median].map((dbm) => dbm.toFixed(1));
+  const text = `Received light: ${now} dBm, usual: ${before} dBm`;
+  const evidence = { signal: "rx-power", value: light.value, threshold: usual.median } as const;
+  return [light, fires("rx-power", "suspect", { ...evidence, unit: "dBm", text })];
 }

@@ -1,30 +1,44 @@
 /**
- * Predicts the failure of disks and network adapters from their readings, as a pure machine.
+ * Predicts the failure of a server's components from their readings, as a pure machine.
  *
  * Rule 1: every verdict comes with the readings it rests on.
  * Rule 2: a sensor that is missing, stuck or implausible is told as such; it is no evidence, and
  * it heals nothing (see risk.ts for the states of a component).
  * Rule 3: other hardware under the same name starts anew, with nothing remembered.
- * @module
+ * Rule 4: what an operator acknowledged is no evidence until it grows.
  */
 import assert from "node:assert/strict";
 import type { Config } from "./config.ts";
-import { judgeDisk } from "./disk.ts";
-import type { Effect, Risk } from "./evidence.ts";
-import { EMPTY_HISTORY, judgeNic, type NicHistory, observeNic } from "./nic.ts";
-import type { Component, Reading } from "./reading.ts";
-import { assess, outlookOf, type RiskState, UNKNOWN } from "./risk.ts";
+import { seriesBound } from "./detectors/budget.ts";
+import type { Effect, Finding, Risk, Rule } from "./evidence.ts";
+import { FAMILIES, type Family, SERIES } from "./families.ts";
+import { fanOf } from "./fan.ts";
+import { foldPredictions } from "./fold.ts";
+import type { Component, Reading, Signal } from "./reading.ts";
+import { assess, forgiven, type RiskState, UNKNOWN } from "./risk.ts";
 import { believe, remember, report, type SensorState } from "./sensor.ts";
+import type { Situation } from "./situation.ts";
+import { gaugeOf } from "./values.ts";
 
 export interface ComponentState {
   readonly component: Component;
   readonly device: string;
-  readonly instance: string;
   readonly seenAtMs: number;
   readonly risk: RiskState;
-  readonly nic: NicHistory;
+  /** By name of the family of rules. */
+  readonly families: Readonly<Record<string, FamilyState>>;
+  /** The newest finding of each rule. */
+  readonly findings: readonly Finding[];
   /** By signal. */
   readonly sensors: Readonly<Record<string, SensorState>>;
+  /** What an operator has acknowledged, by signal. */
+  readonly accepted: Situation["accepted"];
+}
+
+interface FamilyState {
+  /** What tells this hardware in this boot from another, in the words of the family's source. */
+  readonly instance: string;
+  readonly history: unknown;
 }
 
 export interface State {
@@ -35,37 +49,44 @@ export interface State {
   readonly sequence: number;
   /** Components forgotten because there were too many. */
   readonly dropped: number;
+  /** How busy the processors were, when last said. */
+  readonly load: { readonly atMs: number; readonly share: number } | undefined;
 }
 
-/** A set of readings taken at `atMs` (monotonic). A disk's or adapter's readings come together. */
-export type Event = Readonly<{ type: "readings"; atMs: number; readings: readonly Reading[] }>;
+/**
+ * Readings taken at `atMs` (monotonic); those of one device from one source come together. Or an
+ * operator's word that a device's `signal` is fine up to `value`: until it is other hardware.
+ */
+export type Event = Readonly<
+  | { type: "readings"; atMs: number; readings: readonly Reading[] }
+  | {
+      type: "acknowledge";
+      atMs: number;
+      component: Component;
+      device: string;
+      signal: Signal;
+      value: number;
+    }
+>;
 
 export type Step = readonly [state: State, effects: readonly Effect[]];
 
 const COMPONENTS_MAX = 512;
+/** A load said longer ago than this says nothing of now. */
+const LOAD_MS = 60_000;
 
 export function start(atMs: number): State {
-  return { atMs, components: {}, sequence: 0, dropped: 0 };
+  return { atMs, components: {}, sequence: 0, dropped: 0, load: undefined };
 }
 
 export function step(state: State, event: Event, config: Config): Step {
   assert(event.atMs >= state.atMs, "time went backwards");
-  const components = { ...state.components };
-  const effects: Effect[] = [];
-  let { sequence } = state;
-  for (const [key, readings] of Object.entries(groups(event.readings))) {
-    const [component, told] = observe(
-      components[key],
-      readings!,
-      { atMs: event.atMs, sequence: sequence + 1 },
-      config,
-    );
-    components[key] = component;
-    sequence += told.filter(({ type }) => type === "prediction").length;
-    effects.push(...told);
+  switch (event.type) {
+    case "readings":
+      return observeAll(state, event.readings, event.atMs, config);
+    case "acknowledge":
+      return [acknowledge(state, event), []];
   }
-  const dropped = state.dropped + dropOldest(components);
-  return [{ atMs: event.atMs, components, sequence, dropped }, effects];
 }
 
 export interface ComponentRisk {
@@ -78,50 +99,197 @@ export interface ComponentRisk {
 
 /** The present risk of each device, for those who ask instead of listening to effects. */
 export function risks(state: State): readonly ComponentRisk[] {
-  const devices = Object.values(state.components).filter(({ sensors }) => !("scan" in sensors));
-  return devices.map(({ component, device, risk: { risk, raisedBy } }) => {
-    const probability = risk === "failing" ? outlookOf(raisedBy).probability : 0;
+  const devices = Object.values(state.components).filter(isJudged);
+  return devices.map(({ component, device, risk: { risk, probability } }) => {
     return { component, device, risk, probability };
   });
 }
 
-function groups(readings: readonly Reading[]) {
-  return Object.groupBy(readings, ({ component, device }) => `${component}/${device}`);
+/** Whether any rule looks at it: how busy a host is says nothing of what may fail. */
+function isJudged({ families }: ComponentState): boolean {
+  for (const _name in families) return true;
+  return false;
+}
+
+function observeAll(
+  state: State,
+  readings: readonly Reading[],
+  atMs: number,
+  config: Config,
+): Step {
+  const load = loadOf(state, readings, atMs, config);
+  const census = censusOf(state, config);
+  const components = { ...state.components };
+  const effects: Effect[] = [];
+  let { sequence } = state;
+  // A rule may look at the loss of another device's spare: as it was before this step.
+  for (const [key, own] of groups(readings)) {
+    const previous = continued(components[key], key, own, atMs);
+    const situation = situationOf(previous, census, load?.share, atMs, config);
+    const [next, told] = observe(previous, own, situation, sequence + 1);
+    components[key] = next;
+    for (const effect of told) {
+      if (effect.type === "prediction") sequence += 1;
+      effects.push(effect);
+    }
+  }
+  const dropped = state.dropped + dropOldest(components);
+  const next: State = { atMs, components, sequence, dropped, load };
+  return [next, foldPredictions(effects, state.components)];
+}
+
+function acknowledge(state: State, event: Event & { type: "acknowledge" }): State {
+  const { atMs, component, device, signal, value } = event;
+  const key = `${component}/${device}`;
+  const known = state.components[key];
+  if (known === undefined) return { ...state, atMs };
+  const accepted = { ...known.accepted, [signal]: value };
+  const forgivenOne = { ...known, accepted, risk: forgiven(known.risk) };
+  return { ...state, atMs, components: { ...state.components, [key]: forgivenOne } };
+}
+
+/** A source gives the readings of a device one after the other: seldom is a key needed twice. */
+function groups(readings: readonly Reading[]): ReadonlyMap<string, readonly Reading[]> {
+  const byKey = new Map<string, Reading[]>();
+  let last: Reading | undefined;
+  let group: Reading[] = [];
+  for (const reading of readings) {
+    const { component, device } = reading;
+    if (last?.device !== device || last.component !== component) {
+      const key = `${component}/${component === "fan" ? fanOf(device) : device}`;
+      group = byKey.get(key) ?? [];
+      byKey.set(key, group);
+    }
+    group.push(reading);
+    last = reading;
+  }
+  return byKey;
+}
+
+function loadOf(state: State, readings: readonly Reading[], atMs: number, config: Config) {
+  const own = readings.filter(({ component }) => component === "cpu");
+  const share = gaugeOf(own, "load");
+  if (share !== undefined) return { atMs, share: Math.min(1, Math.max(0, share)) };
+  const { load } = state;
+  const longestMs = Math.max(LOAD_MS, config.gapMs);
+  return load !== undefined && atMs - load.atMs <= longestMs ? load : undefined;
+}
+
+interface Census {
+  readonly allowance: Situation["allowance"];
+  readonly total: Readonly<Partial<Record<Component, number>>>;
+  readonly bad: Readonly<Partial<Record<Component, number>>>;
+}
+
+function censusOf({ components }: State, config: Config): Census {
+  const total: Partial<Record<Component, number>> = {};
+  const bad: Partial<Record<Component, number>> = {};
+  let series = 0;
+  for (const key in components) {
+    const one = components[key]!;
+    if (!isJudged(one)) continue;
+    const { component, risk } = one;
+    total[component] = (total[component] ?? 0) + 1;
+    if (isBad(risk)) bad[component] = (bad[component] ?? 0) + 1;
+    series += SERIES[component];
+  }
+  const { falseAlarmsPerHostYear, gapMs } = config;
+  return { total, bad, allowance: { falseAlarmsPerHostYear, series: seriesBound(series), gapMs } };
+}
+
+function isBad({ risk }: RiskState): boolean {
+  return risk === "suspect" || risk === "failing";
+}
+
+function situationOf(
+  known: ComponentState,
+  { allowance, total, bad }: Census,
+  load: number | undefined,
+  atMs: number,
+  config: Config,
+): Situation {
+  const { component, risk, accepted } = known;
+  const others = (total[component] ?? 0) - (isJudged(known) ? 1 : 0);
+  const othersBad = (bad[component] ?? 0) - (isBad(risk) ? 1 : 0);
+  return { atMs, config, allowance, load, others, othersBad, accepted };
 }
 
 function observe(
-  previous: ComponentState | undefined,
+  previous: ComponentState,
   raw: readonly Reading[],
-  { atMs, sequence }: { readonly atMs: number; readonly sequence: number },
-  config: Config,
+  situation: Situation,
+  sequence: number,
 ): readonly [ComponentState, readonly Effect[]] {
-  const { component, device } = raw[0]!;
-  const state = continued(previous, raw[0]!, atMs);
+  const { component, device } = previous;
+  const { atMs, config } = situation;
   const effects: Effect[] = [];
-  const sensors = { ...state.sensors };
+  const [sensors, readings] = sense(previous.sensors, raw, situation, effects);
+  let { families, findings } = previous;
+  for (const family of FAMILIES[component]) {
+    if (!readings.some(({ signal }) => family.speaks(signal))) continue;
+    const before = families[family.name];
+    const history = before === undefined ? family.start : before.history;
+    const [next, found] = family.judge(history, readings, situation);
+    const instance = instanceIn(raw, family) ?? before?.instance ?? "";
+    families = { ...families, [family.name]: { instance, history: next } };
+    findings = merged(findings, found);
+  }
+  const subject = { component, device, atMs, sequence };
+  const [risk, told] = assess(previous.risk, findings, subject, config);
+  const state = { ...previous, seenAtMs: atMs, risk, families, findings, sensors };
+  return [state, effects.length === 0 ? told : [...effects, ...told]];
+}
+
+function sense(
+  known: ComponentState["sensors"],
+  raw: readonly Reading[],
+  { atMs, config }: Situation,
+  effects: Effect[],
+): readonly [ComponentState["sensors"], readonly Reading[]] {
+  let sensors = known;
   const readings = raw.map((reading) => {
-    const sensor = sensors[reading.signal];
+    const sensor = known[reading.signal];
     const believed = believe(sensor, reading, atMs, config);
     effects.push(...report(sensor, believed, atMs));
-    sensors[reading.signal] = remember(sensor, reading, believed, atMs);
+    const next = remember(sensor, reading, believed, atMs);
+    if (next !== sensor) {
+      if (sensors === known) sensors = { ...known };
+      (sensors as Record<string, SensorState>)[reading.signal] = next;
+    }
     return believed;
   });
-  const nic = component === "nic" ? observeNic(state.nic, readings, atMs, config) : state.nic;
-  const findings = component === "nic" ? judgeNic(nic, config) : judgeDisk(readings);
-  const [risk, told] = assess(state.risk, findings, { component, device, atMs, sequence }, config);
-  return [{ ...state, seenAtMs: atMs, risk, nic, sensors }, [...effects, ...told]];
+  return [sensors, readings];
+}
+
+/** What was found replaces what the same rules found before; the rest stands. */
+function merged(before: readonly Finding[], found: readonly Finding[]): readonly Finding[] {
+  const isNew = (rule: Rule): boolean => found.some((finding) => finding.rule === rule);
+  const kept = before.filter(({ rule }) => !isNew(rule));
+  return kept.length === 0 ? found : [...kept, ...found];
+}
+
+/** The first that a source of this family's signals names. */
+function instanceIn(raw: readonly Reading[], { speaks }: Family): string | undefined {
+  return raw.find(({ signal, instance }) => instance !== undefined && speaks(signal))?.instance;
 }
 
 /** A device that gives no instance (asleep, unreadable) is taken for the one known. */
 function continued(
   previous: ComponentState | undefined,
-  { component, device, instance = previous?.instance ?? "" }: Reading,
+  key: string,
+  raw: readonly Reading[],
   atMs: number,
 ): ComponentState {
-  const same = previous?.instance === instance || previous?.instance === "";
-  if (previous !== undefined && same) return { ...previous, instance };
-  const anew = { risk: UNKNOWN, nic: EMPTY_HISTORY, sensors: {} };
-  return { component, device, instance, seenAtMs: atMs, ...anew };
+  const { component } = raw[0]!;
+  const device = key.slice(component.length + 1);
+  const differs = (family: Family): boolean => {
+    const known = previous?.families[family.name]?.instance ?? "";
+    const instance = known === "" ? undefined : instanceIn(raw, family);
+    return instance !== undefined && known !== instance;
+  };
+  if (previous !== undefined && !FAMILIES[component].some(differs)) return previous;
+  const anew = { risk: UNKNOWN, families: {}, findings: [], sensors: {}, accepted: {} };
+  return { component, device, seenAtMs: atMs, ...anew };
 }
 
 function dropOldest(components: Record<string, ComponentState>): number {

@@ -101,6 +101,7 @@ export type NicSignal =
   | "fec-corrected"
   | "fec-uncorrectable"
   | "symbol-errors"
+  /** In dBm. */
   | "rx-power"
   | "tx-power"
   | "temperature"
@@ -117,6 +118,7 @@ export type MemorySignal =
   | "pressure-stalled"
   | "health";
 export type PcieSignal = "corrected-errors" | "nonfatal-errors" | "fatal-errors";
+/** `load` is the share of all processors' time that is busy, 0 to 1. */
 export type CpuSignal = "pressure" | "pressure-waiting" | "load" | "health";
 
 /** `-alarm` and `-fault` are the chip's own verdicts, 0 or 1; the limits are the chip's too. */
@@ -133,6 +135,7 @@ export type TemperatureSignal =
   | "temperature-critical-alarm"
   | "temperature-fault"
   | "health";
+/** `fan-duty` is in 255ths of what the fan can be driven at. */
 export type FanSignal =
   | "fan-speed"
   | "fan-min"
@@ -142,6 +145,7 @@ export type FanSignal =
   | "fan-alarm"
   | "fan-fault"
   | "health";
+/** `redundancy`: "ok" or "lost", or how many supplies are to spare. */
 export type PowerSignal =
   | "voltage"
   | "voltage-min"
@@ -192,7 +196,10 @@ export interface Sensor {
 
 export interface Measured extends Sensor {
   readonly status: "ok";
-  /** Counts that may pass 2^53 are bigint. `health` is "passed" or "failed". */
+  /**
+   * Counts that may pass 2^53 are bigint. `health` is "passed" or "failed" by a drive; "ok",
+   * "warning" or "critical" by a service processor.
+   */
   readonly value: number | bigint | string;
   readonly unit?: string;
 }

@@ -10,12 +10,13 @@
  * Rule 3: a prediction is made when a component starts failing, and when evidence of a kind not
  * yet told joins; never because the same evidence is seen again.
  */
-import { type Config, OUTLOOK, type Outlook } from "./config.ts";
+import { type Config, OUTLOOK } from "./config.ts";
 import {
   type Effect,
   type Evidence,
   type Finding,
   isWorse,
+  type Outlook,
   type Prediction,
   type Risk,
   type Rule,
@@ -30,6 +31,8 @@ export interface RiskState {
   readonly told: readonly string[];
   /** Since when the condition has stayed away. */
   readonly clearSinceMs: number | undefined;
+  /** Of failing, by the likeliest rule that fired; 0 for any other risk. */
+  readonly probability: number;
 }
 
 export const UNKNOWN: RiskState = {
@@ -37,7 +40,13 @@ export const UNKNOWN: RiskState = {
   raisedBy: [],
   told: [],
   clearSinceMs: undefined,
+  probability: 0,
 };
+
+/** What is left of a risk whose cause was acknowledged: it may go down at the next look. */
+export function forgiven(state: RiskState): RiskState {
+  return { ...state, clearSinceMs: Number.NEGATIVE_INFINITY };
+}
 
 export interface Subject {
   readonly component: Component;
@@ -63,18 +72,21 @@ export function assess(
   if (seen !== "failing") return [raised, effects];
   const firing = findings.filter(({ risk }) => risk === "failing");
   const signals = firing.flatMap(({ evidence }) => evidence.map(({ signal }) => signal));
+  if (signals.every((signal) => raised.told.includes(signal))) return [raised, effects];
   const told = [...new Set([...raised.told, ...signals])];
-  if (told.length === raised.told.length) return [raised, effects];
   effects.push({ type: "prediction", prediction: predict(firing, subject, config) });
   return [{ ...raised, told }, effects];
 }
 
 function raise(state: RiskState, risk: Risk, findings: readonly Finding[]): RiskState {
+  if (risk === "healthy" && state.risk === "healthy") return state;
   const firing = findings.filter((finding) => finding.risk === risk && risk !== "healthy");
   const before = risk === state.risk ? state.raisedBy : [];
   const raisedBy = [...new Set([...before, ...firing.map(({ rule }) => rule)])];
   const told = risk === "failing" ? state.told : [];
-  return { ...state, risk, raisedBy, told, clearSinceMs: undefined };
+  const now = risk === "failing" ? outlookOf(firing).probability : 0;
+  const probability = risk === state.risk ? Math.max(now, state.probability) : now;
+  return { risk, raisedBy, told, clearSinceMs: undefined, probability };
 }
 
 function lower(
@@ -93,7 +105,7 @@ function lower(
     return [{ ...state, clearSinceMs }, []];
   }
   const risk: Risk = state.risk === "failing" ? "suspect" : "healthy";
-  const next = { ...state, risk, told: [], clearSinceMs: subject.atMs };
+  const next = { ...state, risk, told: [], clearSinceMs: subject.atMs, probability: 0 };
   return [next, [change(state.risk, risk, findings, subject)]];
 }
 
@@ -104,15 +116,15 @@ function change(from: Risk, to: Risk, findings: readonly Finding[], subject: Sub
 
 function predict(firing: readonly Finding[], subject: Subject, config: Config): Prediction {
   const { component, device, atMs, sequence } = subject;
-  const outlook = outlookOf(firing.map(({ rule }) => rule));
+  const outlook = outlookOf(firing);
   const id = idOf(config.origin, subject);
   return { id, component, device, sequence, atMs, ...outlook, evidence: evidenceOf(firing) };
 }
 
 /** The likeliest rule speaks for all: the rules are not independent, so nothing is multiplied. */
-export function outlookOf(rules: readonly Rule[]): Outlook {
-  return rules
-    .map((rule) => OUTLOOK[rule])
+function outlookOf(firing: readonly Finding[]): Outlook {
+  return firing
+    .map(({ rule, outlook }) => outlook ?? OUTLOOK[rule])
     .reduce((best, outlook) => (outlook.probability > best.probability ? outlook : best));
 }
 

@@ -14,8 +14,11 @@ export interface SensorState {
   readonly sameSinceMs: number;
 }
 
-/** Faster than this no disk warms or cools; an assumption, far beyond what was ever seen. */
-const JUMP_CELSIUS_PER_SECOND = 20;
+/**
+ * Faster than this no disk, and no die, warms or cools: assumptions, far beyond what was ever
+ * seen. A core may go from idle to full load between two readings.
+ */
+const JUMP_CELSIUS_PER_SECOND = { disk: 20, other: 70 } as const;
 
 /** Replaces a value that cannot be believed by its absence. Only temperatures are judged. */
 export function believe(
@@ -28,7 +31,8 @@ export function believe(
   if (state?.value === undefined) return reading;
   const value = Number(reading.value);
   const seconds = Math.max(1, (atMs - state.atMs) / 1_000);
-  if (Math.abs(value - state.value) > JUMP_CELSIUS_PER_SECOND * seconds) {
+  const fastest = JUMP_CELSIUS_PER_SECOND[reading.component === "disk" ? "disk" : "other"];
+  if (Math.abs(value - state.value) > fastest * seconds) {
     const reason = `Went from ${state.value} to ${value} °C in ${Math.round(seconds)} s`;
     return absent(reading, "implausible", reason);
   }
@@ -46,6 +50,9 @@ export function remember(
   atMs: number,
 ): SensorState {
   const value = raw.status === "ok" && raw.signal === "temperature" ? Number(raw.value) : undefined;
+  if (state !== undefined && value === undefined && state.value === undefined) {
+    if (state.status === reading.status) return state;
+  }
   const sameSinceMs = state !== undefined && value === state.value ? state.sameSinceMs : atMs;
   return { status: reading.status, value, atMs, sameSinceMs };
 }

@@ -1,5 +1,13 @@
 // Readings for tests: what a disk and an adapter say.
-import type { DiskSignal, NicSignal, Reading } from "../../../predictor/reading.ts";
+import { DEFAULT_CONFIG } from "../../../predictor/config.ts";
+import type {
+  Component,
+  DiskSignal,
+  NicSignal,
+  Reading,
+  Signal,
+} from "../../../predictor/reading.ts";
+import type { Situation } from "../../../predictor/situation.ts";
 
 type Value = number | bigint | string;
 
@@ -43,4 +51,32 @@ export function nicReadings(
     status: "ok",
     value,
   }));
+}
+
+/** Readings of any one device. */
+export function readingsOf(
+  component: Component,
+  device: string,
+  values: { readonly [signal in Signal]?: Value | undefined },
+  instance = "boot",
+): Reading[] {
+  return Object.entries(values).flatMap(([name, value]): Reading[] => {
+    const sensor = { component, device, instance, signal: name as Signal, source: "test" };
+    return value === undefined ? [] : [{ ...sensor, status: "ok", value }];
+  });
+}
+
+/** The situation of a rule at `atMs`, on a host with 64 statistical detectors. */
+export function situationAt(atMs: number, own: Partial<Situation> = {}): Situation {
+  const { falseAlarmsPerHostYear, gapMs } = DEFAULT_CONFIG;
+  return {
+    atMs,
+    config: DEFAULT_CONFIG,
+    allowance: { falseAlarmsPerHostYear, series: 64, gapMs },
+    load: undefined,
+    others: 0,
+    othersBad: 0,
+    accepted: {},
+    ...own,
+  };
 }

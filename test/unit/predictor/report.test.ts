@@ -73,6 +73,7 @@ report("reportOf() keeps to the protocol's bounds, whatever a sensor says", () =
     atMs: 0,
     probability: 0.5,
     horizonMs: 1,
+    basis: "assumed",
     evidence: Array.from({ length: 40 }, () => fact),
   } as const;
   assert.ok(reliable.safeParse(reportOf({ type: "prediction", prediction }, REPORTER)).success);

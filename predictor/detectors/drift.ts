@@ -1,0 +1,140 @@
+/**
+ * Whether a gauge has left what is usual for it, by the hour.
+ *
+ * Samples are averaged over a block, so that a spike is one sample of many and neighbours hang
+ * together less; the block is held against the baseline of its circumstances, and cut to
+ * `Z_MAX` deviations, so that one block is never proof. The baseline follows slow change (a
+ * season) but not while a shift is suspected. A shift that lasts is after `RELEARN_BLOCKS` the
+ * new usual: somebody has changed the machine.
+ * @module
+ */
+import { type Baseline, emptyBaseline, type Usual, usualOf, withValue } from "./baseline.ts";
+import { arl0Samples } from "./budget.ts";
+import { cusum, thresholdFor } from "./cusum.ts";
+import { ewma, ewmaLimit } from "./ewma.ts";
+
+export interface DriftSpec {
+  /** The way that is bad. */
+  readonly direction: "up" | "down" | "both";
+  /** Values per bin are compared only with each other. */
+  readonly bins: number;
+  /** Less than this is never a deviation: the sensor's step, and what nobody would act on. */
+  readonly deviationMin: number;
+  /** A cumulative sum, or an average that must be off by `changeMin` of the gauge's unit too. */
+  readonly method: "sum" | { readonly changeMin: number };
+}
+
+export interface DriftState {
+  /** The block under way: undefined before the first sample. */
+  readonly sinceMs: number | undefined;
+  readonly atMs: number;
+  readonly sum: number;
+  readonly circumstances: number;
+  readonly count: number;
+  readonly baseline: Baseline;
+  /** The cumulative sum or the average, in deviations. */
+  readonly statistic: number;
+  /** The average distance from what is usual, for the method that has one. */
+  readonly change: number;
+  /** What the newest judged block was, and what was usual. */
+  readonly value: number;
+  readonly usual: Usual | undefined;
+  readonly alarmed: boolean;
+  readonly alarmedBlocks: number;
+}
+
+export const BLOCK_MS = 3_600_000;
+const RELEARN_BLOCKS = 168;
+const Z_MAX = 3;
+/** The shift that is let pass: one deviation, and half of one for a baseline not quite right. */
+const ALLOWANCE = 1;
+const BASELINE_ERROR = 0.5;
+const WEIGHT = 0.2;
+
+export function noDrift(spec: DriftSpec): DriftState {
+  return {
+    sinceMs: undefined,
+    atMs: 0,
+    sum: 0,
+    circumstances: 0,
+    count: 0,
+    baseline: emptyBaseline(spec.bins),
+    statistic: 0,
+    change: 0,
+    value: 0,
+    usual: undefined,
+    alarmed: false,
+    alarmedBlocks: 0,
+  };
+}
+
+export interface DriftSample {
+  readonly atMs: number;
+  readonly value: number;
+  /** How loaded, or how fast it is driven: in [0, 1], cut into the baseline's bins. */
+  readonly circumstances: number;
+}
+
+/** Takes one sample in. After a gap of two blocks the block under way begins anew. */
+export function observeDrift(
+  state: DriftState,
+  { atMs, value, circumstances }: DriftSample,
+  spec: DriftSpec,
+  { falseAlarmsPerHostYear, series }: DriftAllowance,
+): DriftState {
+  const { sinceMs } = state;
+  if (sinceMs === undefined || atMs - state.atMs > 2 * BLOCK_MS) {
+    return { ...state, sinceMs: atMs, atMs, sum: value, circumstances, count: 1 };
+  }
+  const open = {
+    ...state,
+    atMs,
+    sum: state.sum + value,
+    circumstances: state.circumstances + circumstances,
+    count: state.count + 1,
+  };
+  if (atMs - sinceMs < BLOCK_MS) return open;
+  const arl0 = arl0Samples(falseAlarmsPerHostYear, series, BLOCK_MS);
+  return { ...judge(open, spec, arl0), sinceMs: atMs, sum: 0, circumstances: 0, count: 0 };
+}
+
+export interface DriftAllowance {
+  readonly falseAlarmsPerHostYear: number;
+  readonly series: number;
+}
+
+function judge(state: DriftState, spec: DriftSpec, arl0: number): DriftState {
+  const { baseline, sum, count, circumstances } = state;
+  const value = sum / count;
+  const bin = Math.min(spec.bins - 1, Math.floor((circumstances / count) * spec.bins));
+  const usual = usualOf(baseline, bin);
+  if (usual === undefined) return { ...state, baseline: withValue(baseline, bin, value) };
+  if (state.alarmedBlocks >= RELEARN_BLOCKS) return noDrift(spec);
+  const deviation = Math.max(spec.deviationMin, usual.deviation);
+  const z = towards(spec, (value - usual.median) / deviation);
+  const { suspected, ...moved } = movedBy(state, z, value - usual.median, spec, arl0);
+  const alarmedBlocks = moved.alarmed ? state.alarmedBlocks + 1 : 0;
+  const next = { ...state, ...moved, value, usual, alarmedBlocks };
+  return suspected ? next : { ...next, baseline: withValue(baseline, bin, value) };
+}
+
+function towards({ direction }: DriftSpec, z: number): number {
+  const cut = Math.max(-Z_MAX, Math.min(Z_MAX, z));
+  return direction === "down" ? -cut : cut;
+}
+
+function movedBy(state: DriftState, z: number, distance: number, spec: DriftSpec, arl0: number) {
+  if (spec.method === "sum") {
+    const threshold = thresholdFor(arl0, ALLOWANCE);
+    // Cut above, or a long excursion would take as long to be forgiven.
+    const statistic = Math.min(threshold, cusum(state.statistic, z, ALLOWANCE + BASELINE_ERROR));
+    const alarmed = statistic >= threshold || (state.alarmed && statistic > 0);
+    return { statistic, change: distance, alarmed, suspected: statistic > threshold / 2 };
+  }
+  const statistic = ewma(state.statistic, z, WEIGHT);
+  const change = ewma(state.change, distance, WEIGHT);
+  const limit = ewmaLimit(arl0, WEIGHT);
+  const beyond = Math.abs(statistic) >= limit && Math.abs(change) >= spec.method.changeMin;
+  const suspected = Math.abs(statistic) > limit / 2;
+  return { statistic, change, alarmed: beyond || (state.alarmed && suspected), suspected };
+}

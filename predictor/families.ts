@@ -1,0 +1,116 @@
+/**
+ * Which rules look at which readings.
+ *
+ * The readings of one device may come from several sources, each at its own pace: a disk's from
+ * smartctl and from the kernel. A family of rules belongs to one source: it judges when its
+ * signals come, and what it found stands until they come again.
+ * @module
+ */
+import { judgeDisk } from "./disk.ts";
+import type { Finding } from "./evidence.ts";
+import { FAN_SERIES, judgeFan, NO_FAN } from "./fan.ts";
+import { judgeMemory, MEMORY_SERIES, NO_MEMORY } from "./memory.ts";
+import { EMPTY_HISTORY, judgeNic, NIC_SERIES } from "./nic.ts";
+import { judgePcie, NO_PCIE, PCIE_SERIES } from "./pcie.ts";
+import { judgePower, NO_POWER } from "./power.ts";
+import type { Component, Reading, Signal } from "./reading.ts";
+import type { Situation } from "./situation.ts";
+import { judgeStatus, NO_STATUS } from "./status.ts";
+import { judgeArray, judgeErrors, NO_ERRORS } from "./storage.ts";
+import { judgeTemperature, NO_TEMPERATURE, TEMPERATURE_SERIES } from "./temperature.ts";
+import { DISK_SERIES, judgeWear, NO_WEAR, type WearHistory } from "./wear.ts";
+
+export interface Family<History = unknown> {
+  readonly name: string;
+  /** One of these signals, with or without a value, makes the family judge. */
+  readonly speaks: (signal: Signal) => boolean;
+  readonly start: History;
+  /** A finding that is not given again stands. */
+  judge(
+    history: History,
+    readings: readonly Reading[],
+    situation: Situation,
+  ): readonly [History, readonly Finding[]];
+}
+
+function family<History>(one: Family<History>): Family {
+  return one;
+}
+
+const SMART: readonly Signal[] = [
+  "health",
+  "critical-warning",
+  "media-errors",
+  "percentage-used",
+  "available-spare",
+  "grown-defects",
+  "uncorrected-errors",
+];
+
+const smart = family<WearHistory>({
+  name: "smart",
+  speaks: (signal) => SMART.includes(signal) || signal.startsWith("smart-"),
+  start: NO_WEAR,
+  judge(history, readings, situation) {
+    const [next, findings] = judgeWear(history, readings, situation);
+    return [next, [...judgeDisk(readings, situation.accepted), ...findings]];
+  },
+});
+
+const status = family({
+  name: "status",
+  speaks: (signal) => signal === "health",
+  start: NO_STATUS,
+  judge: judgeStatus,
+});
+
+const isSensor = (signal: Signal): boolean => signal !== "health";
+const isErrors = (signal: Signal): boolean => signal.endsWith("-errors");
+
+/** What judges each component, and by how many statistical detectors. */
+export const FAMILIES: Readonly<Record<Component, readonly Family[]>> = {
+  disk: [
+    smart,
+    family({
+      name: "kernel",
+      speaks: (signal) => signal === "io-errors",
+      start: NO_ERRORS,
+      judge: judgeErrors,
+    }),
+    family({
+      name: "array",
+      speaks: (signal) => signal === "array-degraded",
+      start: undefined,
+      judge: judgeArray,
+    }),
+  ],
+  nic: [family({ name: "nic", speaks: isSensor, start: EMPTY_HISTORY, judge: judgeNic }), status],
+  memory: [
+    family({ name: "memory", speaks: isErrors, start: NO_MEMORY, judge: judgeMemory }),
+    status,
+  ],
+  temperature: [
+    family({
+      name: "temperature",
+      speaks: isSensor,
+      start: NO_TEMPERATURE,
+      judge: judgeTemperature,
+    }),
+    status,
+  ],
+  fan: [family({ name: "fan", speaks: isSensor, start: NO_FAN, judge: judgeFan }), status],
+  power: [family({ name: "power", speaks: isSensor, start: NO_POWER, judge: judgePower }), status],
+  pcie: [family({ name: "pcie", speaks: isErrors, start: NO_PCIE, judge: judgePcie }), status],
+  cpu: [status],
+};
+
+export const SERIES: Readonly<Record<Component, number>> = {
+  disk: DISK_SERIES,
+  nic: NIC_SERIES,
+  memory: MEMORY_SERIES,
+  temperature: TEMPERATURE_SERIES,
+  fan: FAN_SERIES,
+  power: 0,
+  pcie: PCIE_SERIES,
+  cpu: 0,
+};
