@@ -189,7 +189,7 @@ function stateReadings(
   }
   if (/\bredundan/i.test(reading)) {
     if (!/\b(ps|psu|power)/i.test(name)) return [];
-    const value = /^fully redundant/i.test(reading) ? 1 : 0;
+    const value = /^fully redundant/i.test(reading) ? "ok" : "lost";
     return [{ ...sensor, signal: "redundancy", status: "ok", value }];
   }
   return supplyReadings(sensor, reading);
@@ -198,5 +198,5 @@ function stateReadings(
 function supplyReadings(sensor: Sensor, reading: string): readonly Reading[] {
   if (!/\bPresence detected\b/i.test(reading)) return [];
   const failed = /\b(Failure detected|Predictive failure|Power Supply AC lost)\b/i.test(reading);
-  return [{ ...sensor, status: "ok", value: failed ? "failed" : "passed" }];
+  return [{ ...sensor, status: "ok", value: failed ? "critical" : "ok" }];
 }

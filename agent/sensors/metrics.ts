@@ -85,6 +85,9 @@ function ownMetric({ component, signal, value, unit }: Measured): Metric {
   return { name, help, type: typeof value === "bigint" ? "counter" : "gauge" };
 }
 
+/** What drives and service processors say of what is in order. */
+const GOOD: readonly string[] = ["passed", "ok"];
+
 /** A counter stays exact unless its unit changes. Words are yes or no. */
 function scaled(
   { value, signal }: Measured,
@@ -92,7 +95,9 @@ function scaled(
 ): number | bigint | undefined {
   if (typeof value === "string") {
     if (signal === "operstate") return value === "up" ? 1 : 0;
-    return signal === "health" ? (value === "passed" ? 1 : 0) : undefined;
+    return signal === "health" || signal === "redundancy"
+      ? Number(GOOD.includes(value))
+      : undefined;
   }
   return scale === undefined ? value : Number((Number(value) * scale).toPrecision(15));
 }
@@ -138,7 +143,7 @@ function addEdac(reading: Measured, add: Add): void {
   const number = controller.replace("mc", "");
   const row = signal.endsWith("-unplaced") ? "unknown" : /^csrow(\d+)$/.exec(part)?.[1];
   const metric = (where: string): Metric => ({
-    name: `${part === "" || row !== undefined ? "node" : "lifeboat"}_edac_${where}${kind}_errors_total`,
+    name: `${where === "dimm_" ? "lifeboat" : "node"}_edac_${where}${kind}_errors_total`,
     help: `Total ${kind} memory errors${where === "" ? "" : ` for this ${where.slice(0, -1)}`}.`,
     type: "counter",
   });

@@ -76,8 +76,16 @@ function hours(text: string | undefined): number | undefined {
 
 const EXIT_UNREADABLE = 2;
 /** What smartctl says instead of a drive's answer; the words are needed to tell sleep from loss. */
-const REFUSAL =
-  /^(Device is in \w+.* mode|Smartctl open device: .*|Read Device Identity failed: .*|.*: Unable to detect device type.*|.*INQUIRY failed.*|Unknown USB bridge.*)/;
+const REFUSAL = new RegExp(
+  `^(${[
+    String.raw`Device is in \w+.* mode`,
+    "Smartctl open device: .*",
+    "Read Device Identity failed: .*",
+    ".*: Unable to detect device type.*",
+    ".*INQUIRY failed.*",
+    "Unknown USB bridge.*",
+  ].join("|")})`,
+);
 
 function outcomeOf(lines: readonly string[]): Json {
   const said = lines.flatMap((line) => REFUSAL.exec(line)?.[0] ?? []).slice(0, 8);
@@ -132,10 +140,15 @@ function healthOf(lines: readonly string[], fields: Fields): Json {
 }
 
 /** Brief (`-x`): flags as letters. Long (`-A`): flags as hexadecimal digits, two words more. */
-const BRIEF =
-  /^\s*(\d{1,3}) (\S+)\s+([-POSRCK]{6})\s+(\d{1,3}|---)\s+(\d{1,3}|---)\s+(\d{1,3}|---)\s+(-|NOW|Past)\s+(\S.*)$/;
-const LONG =
-  /^\s*(\d{1,3}) (\S+)\s+(0x[0-9a-f]{4})\s+(\d{1,3}|---)\s+(\d{1,3}|---)\s+(\d{1,3}|---)\s+(?:Pre-fail|Old_age)\s+(?:Always|Offline)\s+(-|FAILING_NOW|In_the_past)\s+(\S.*)$/;
+const NORMAL = String.raw`(\d{1,3}|---)\s+(\d{1,3}|---)\s+(\d{1,3}|---)`;
+const ID_AND_NAME = String.raw`^\s*(\d{1,3}) (\S+)`;
+const BRIEF = new RegExp(
+  String.raw`${ID_AND_NAME}\s+([-POSRCK]{6})\s+${NORMAL}\s+(-|NOW|Past)\s+(\S.*)$`,
+);
+const LONG = new RegExp(
+  String.raw`${ID_AND_NAME}\s+(0x[0-9a-f]{4})\s+${NORMAL}\s+(?:Pre-fail|Old_age)\s+` +
+    String.raw`(?:Always|Offline)\s+(-|FAILING_NOW|In_the_past)\s+(\S.*)$`,
+);
 const WHEN: Readonly<Record<string, string>> = {
   NOW: "now",
   FAILING_NOW: "now",

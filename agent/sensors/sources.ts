@@ -2,6 +2,7 @@
  * All sources of files, in the order in which they are told.
  * @module
  */
+import { cpu } from "./cpu.ts";
 import { diskstats } from "./diskstats.ts";
 import { edac } from "./edac.ts";
 import { hwmon } from "./hwmon.ts";
@@ -21,7 +22,5 @@ export const FILE_SOURCES: readonly Source[] = [
   edac,
   pcie,
   pressure,
+  cpu,
 ];
-
-/** Those whose readings the predictor takes each second. */
-export const WATCHED_SOURCES: readonly Source[] = [network, hwmon, thermal, edac, pcie];

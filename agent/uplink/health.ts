@@ -28,7 +28,7 @@ import { readIpmi } from "../sensors/ipmi.ts";
 import { hardwareAdapters } from "../sensors/network.ts";
 import { redfishReader } from "../sensors/redfish.ts";
 import { startRounds } from "../sensors/rounds.ts";
-import { WATCHED_SOURCES } from "../sensors/sources.ts";
+import { FILE_SOURCES } from "../sensors/sources.ts";
 import { DEFAULT_PERIODS, type SlowReader, type Watch, watchSensors } from "../sensors/watch.ts";
 
 const HOUR_MS = 3_600_000;
@@ -168,11 +168,7 @@ function startSensors(options: HealthOptions, onEffect: (effect: Effect) => void
   const { sensors, files: slowFiles, smallFiles: files, run, random, clock } = options;
   const { smartctl, devicePattern: pattern, virtualInterfaces: virtual } = sensors;
   const devicePattern = pattern === undefined ? DEVICE_PATTERN : new RegExp(`^(?:${pattern})$`);
-  const rounds = startRounds(
-    WATCHED_SOURCES,
-    { virtual, detail: false },
-    { clock, files, slowFiles },
-  );
+  const rounds = startRounds(FILE_SOURCES, { virtual, detail: false }, { clock, files, slowFiles });
   return watchSensors(
     {
       clock,

@@ -35,12 +35,12 @@ ipmi("parseIpmi() reads every table that ipmitool prints", () => {
       },
     ],
     ["12V,12.10,Volts,ok\n", { "ipmi/12V voltage": "12.1 volt", "ipmi/12V voltage-alarm": "0" }],
-    ["PS Redundancy,77h,ok,7.1,Fully Redundant\n", { "ipmi/PS Redundancy redundancy": "1" }],
-    ["PS Redundancy,77h,ok,7.1,Redundancy Lost\n", { "ipmi/PS Redundancy redundancy": "0" }],
-    ["Status,85h,ok,10.1,Presence detected\n", { "ipmi/Status health": "passed" }],
+    ["PS Redundancy,77h,ok,7.1,Fully Redundant\n", { "ipmi/PS Redundancy redundancy": "ok" }],
+    ["PS Redundancy,77h,ok,7.1,Redundancy Lost\n", { "ipmi/PS Redundancy redundancy": "lost" }],
+    ["Status,85h,ok,10.1,Presence detected\n", { "ipmi/Status health": "ok" }],
     [
       "PS1 Status | 85h | ok | 10.1 | Presence detected, Failure detected\n",
-      { "ipmi/PS1 Status health": "failed" },
+      { "ipmi/PS1 Status health": "critical" },
     ],
     ["SysBrd 12V | no reading | ns\n", { "ipmi/SysBrd 12V health": "missing: No reading: ns" }],
     [
