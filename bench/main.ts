@@ -12,6 +12,7 @@ import { kernelsBench } from "./kernels/kernels.ts";
 import { makeRamPairsBench } from "./make-ram-pairs.ts";
 import { type Bench, type Report, renderReport } from "./report.ts";
 import { restartBench } from "./restart.ts";
+import { sensorsBench } from "./sensors.ts";
 
 const BENCHES: readonly Bench[] = [
   evacuationBench,
@@ -20,6 +21,7 @@ const BENCHES: readonly Bench[] = [
   kernelsBench,
   makeRamPairsBench,
   guestScanBench,
+  sensorsBench,
 ];
 
 try {
