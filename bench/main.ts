@@ -7,6 +7,7 @@ import { realClock } from "../runtime/clock.ts";
 import { EXIT } from "../runtime/shutdown.ts";
 import { agentBench } from "./agent.ts";
 import { evacuationBench } from "./evacuation.ts";
+import { falseAlarmsBench } from "./false-alarms.ts";
 import { guestScanBench } from "./guest-scan.ts";
 import { kernelsBench } from "./kernels/kernels.ts";
 import { makeRamPairsBench } from "./make-ram-pairs.ts";
@@ -22,6 +23,7 @@ const BENCHES: readonly Bench[] = [
   makeRamPairsBench,
   guestScanBench,
   sensorsBench,
+  falseAlarmsBench,
 ];
 
 try {

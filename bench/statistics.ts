@@ -39,3 +39,37 @@ export function spreadOf(samples: readonly number[]): Spread {
   ) as [number, number, number, number, number];
   return { samples: samples.length, min, p25, p75, p95, max };
 }
+
+/**
+ * Between which means a Poisson count lies with 95 %, exactly (Garwood, 1936): at the lower one so
+ * many or more, at the upper one so many or fewer come with 2.5 %. Of none the lower one is 0.
+ */
+export function poissonInterval(count: number): readonly [low: number, high: number] {
+  const high = solve((mean) => poissonAtMost(count, mean) > TAIL, count);
+  if (count === 0) return [0, high];
+  return [solve((mean) => 1 - poissonAtMost(count - 1, mean) < TAIL, 0), high];
+}
+
+const TAIL = 0.025;
+const BISECTIONS = 60;
+
+/** Where `isBelow` turns false between `from` and far beyond it. */
+function solve(isBelow: (mean: number) => boolean, from: number): number {
+  let [low, high] = [from, 2 * from + 100];
+  for (let round = 0; round < BISECTIONS; round += 1) {
+    const middle = (low + high) / 2;
+    if (isBelow(middle)) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
+function poissonAtMost(count: number, mean: number): number {
+  let sum = 0;
+  let log = -mean;
+  for (let n = 0; n <= count; n += 1) {
+    sum += Math.exp(log);
+    log += Math.log(mean / (n + 1));
+  }
+  return sum;
+}

@@ -96,6 +96,7 @@ export const OUTLOOK: Readonly<Record<Rule, Outlook>> = {
   "fec-margin": assumed(0.3, 7 * DAY_MS),
   "fec-limit": assumed(0.6, DAY_MS),
   "fec-uncorrectable": assumed(0.7, HOUR_MS),
+  "fec-loss": assumed(0.2, DAY_MS),
   "carrier-losses": assumed(0.7, HOUR_MS),
   "carrier-loss-rate": assumed(0.5, DAY_MS),
   "rx-power": assumed(0.3, 7 * DAY_MS),

@@ -38,6 +38,7 @@ export type Rule =
   | "fec-margin"
   | "fec-limit"
   | "fec-uncorrectable"
+  | "fec-loss"
   | "carrier-losses"
   | "carrier-loss-rate"
   | "rx-power"

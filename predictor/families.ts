@@ -7,7 +7,7 @@
  * @module
  */
 import { judgeDisk } from "./disk.ts";
-import type { Finding } from "./evidence.ts";
+import type { Finding, Rule } from "./evidence.ts";
 import { FAN_SERIES, judgeFan, NO_FAN } from "./fan.ts";
 import { judgeMemory, MEMORY_SERIES, NO_MEMORY } from "./memory.ts";
 import { EMPTY_HISTORY, judgeNic, NIC_SERIES } from "./nic.ts";
@@ -21,7 +21,6 @@ import { judgeTemperature, NO_TEMPERATURE, TEMPERATURE_SERIES } from "./temperat
 import { DISK_SERIES, judgeWear, NO_WEAR, type WearHistory } from "./wear.ts";
 
 export interface Family<History = unknown> {
-  readonly name: string;
   /** One of these signals, with or without a value, makes the family judge. */
   readonly speaks: (signal: Signal) => boolean;
   readonly start: History;
@@ -48,7 +47,6 @@ const SMART: readonly Signal[] = [
 ];
 
 const smart = family<WearHistory>({
-  name: "smart",
   speaks: (signal) => SMART.includes(signal) || signal.startsWith("smart-"),
   start: NO_WEAR,
   judge(history, readings, situation) {
@@ -58,7 +56,6 @@ const smart = family<WearHistory>({
 });
 
 const status = family({
-  name: "status",
   speaks: (signal) => signal === "health",
   start: NO_STATUS,
   judge: judgeStatus,
@@ -72,35 +69,29 @@ export const FAMILIES: Readonly<Record<Component, readonly Family[]>> = {
   disk: [
     smart,
     family({
-      name: "kernel",
       speaks: (signal) => signal === "io-errors",
       start: NO_ERRORS,
       judge: judgeErrors,
     }),
     family({
-      name: "array",
       speaks: (signal) => signal === "array-degraded",
       start: undefined,
       judge: judgeArray,
     }),
   ],
-  nic: [family({ name: "nic", speaks: isSensor, start: EMPTY_HISTORY, judge: judgeNic }), status],
-  memory: [
-    family({ name: "memory", speaks: isErrors, start: NO_MEMORY, judge: judgeMemory }),
-    status,
-  ],
+  nic: [family({ speaks: isSensor, start: EMPTY_HISTORY, judge: judgeNic }), status],
+  memory: [family({ speaks: isErrors, start: NO_MEMORY, judge: judgeMemory }), status],
   temperature: [
     family({
-      name: "temperature",
       speaks: isSensor,
       start: NO_TEMPERATURE,
       judge: judgeTemperature,
     }),
     status,
   ],
-  fan: [family({ name: "fan", speaks: isSensor, start: NO_FAN, judge: judgeFan }), status],
-  power: [family({ name: "power", speaks: isSensor, start: NO_POWER, judge: judgePower }), status],
-  pcie: [family({ name: "pcie", speaks: isErrors, start: NO_PCIE, judge: judgePcie }), status],
+  fan: [family({ speaks: isSensor, start: NO_FAN, judge: judgeFan }), status],
+  power: [family({ speaks: isSensor, start: NO_POWER, judge: judgePower }), status],
+  pcie: [family({ speaks: isErrors, start: NO_PCIE, judge: judgePcie }), status],
   cpu: [status],
 };
 
@@ -114,3 +105,20 @@ export const SERIES: Readonly<Record<Component, number>> = {
   pcie: PCIE_SERIES,
   cpu: 0,
 };
+
+/** The rules whose false alarms are bounded by the budget of a host, all together. */
+export const STATISTICAL_RULES: readonly Rule[] = [
+  "crc-errors",
+  "symbol-errors",
+  "fec-margin",
+  "fec-limit",
+  "fec-uncorrectable",
+  "carrier-loss-rate",
+  "rx-power",
+  "memory-corrected",
+  "pcie-corrected",
+  "media-error-rate",
+  "temperature-trend",
+  "temperature-shift",
+  "fan-drift",
+];

@@ -5,7 +5,7 @@
  * A fan that stands still without a lower limit is an empty header, or is allowed to rest.
  * @module
  */
-import { type DriftSpec, type DriftState, noDrift, observeDrift } from "./detectors/drift.ts";
+import { type DriftSpec, type DriftState, NO_DRIFT, observeDrift } from "./detectors/drift.ts";
 import { type Evidence, type Finding, fires, quiet } from "./evidence.ts";
 import { hasHeld, holdSince, type Since } from "./hold.ts";
 import type { Reading } from "./reading.ts";
@@ -17,14 +17,13 @@ export interface FanHistory {
   readonly slowSince: Since;
   /** The lowest speed, as last said: limits are read seldom. */
   readonly least: number | undefined;
-  /** Of the logarithm of the speed, by duty. */
+  /** Of the logarithm of the speed, by that of the duty: nearly a line for any fan. */
   readonly drift: DriftState;
 }
 
 export const FAN_SERIES = 1;
 
 const SLOW_MS = 60_000;
-const DUTY_MAX = 255;
 const OUTPUT = /\/pwm(?=\d+$)/;
 
 /** The fan that readings are of: an output drives the fan of its number, on almost every board. */
@@ -35,7 +34,6 @@ export function fanOf(device: string): string {
 /** At the same duty a worn bearing is 15 % off: an assumption, far beyond 2 % of scatter. */
 const DRIFT: DriftSpec = {
   direction: "both",
-  bins: 5,
   deviationMin: 0.02,
   method: { changeMin: Math.log(1.15) },
 };
@@ -44,7 +42,7 @@ export const NO_FAN: FanHistory = {
   alarmSince: undefined,
   slowSince: undefined,
   least: undefined,
-  drift: noDrift(DRIFT),
+  drift: NO_DRIFT,
 };
 
 export function judgeFan(
@@ -58,11 +56,11 @@ export function judgeFan(
   const duty = gaugeOf(readings, "fan-duty");
   const bits = [bitOf(readings, "fan-alarm"), bitOf(readings, "fan-fault")];
   const slow = speed !== undefined && least !== undefined && speed < least;
-  const turning = speed !== undefined && speed > 0 && duty !== undefined;
+  const turning = speed !== undefined && speed > 0 && duty !== undefined && duty > 0;
   const drift = turning
     ? observeDrift(
         history.drift,
-        { atMs, value: Math.log(speed), circumstances: duty / DUTY_MAX },
+        { atMs, value: Math.log(speed), circumstances: Math.log(duty) },
         DRIFT,
         allowance,
       )
@@ -100,7 +98,7 @@ function limit(
 
 function drifted({ drift: { alarmed, usual, change, value } }: FanHistory): Finding {
   if (!alarmed || usual === undefined) return quiet("fan-drift", usual !== undefined);
-  const [now, before] = [Math.exp(value), Math.exp(usual.median)];
+  const [now, before] = [Math.exp(value), Math.exp(usual.value)];
   const share = (100 * (Math.exp(change) - 1)).toFixed(0);
   const usually = `usual at this duty: ${before.toFixed(0)}`;
   const text = `${now.toFixed(0)} turns a minute, ${usually} (${share} %)`;

@@ -8,7 +8,7 @@
  * @module
  */
 import { type CarrierHistory, judgeCarrier, NO_CARRIER } from "./carrier.ts";
-import { type DriftSpec, type DriftState, noDrift, observeDrift } from "./detectors/drift.ts";
+import { type DriftSpec, type DriftState, NO_DRIFT, observeDrift } from "./detectors/drift.ts";
 import { type Growth, grownBy, NO_GROWTH, observeGrowth } from "./detectors/growth.ts";
 import {
   isRateKnown,
@@ -94,7 +94,7 @@ const FEC_LOST: RateSpec = {
 const LOST_WINDOW_MS = 10 * MINUTE_MS;
 
 /** In dBm. Half a decibel is a bent fibre's or a meter's; a real loss is more. */
-const LIGHT: DriftSpec = { direction: "down", bins: 1, deviationMin: 0.5, method: "sum" };
+const LIGHT: DriftSpec = { direction: "down", deviationMin: 0.5, method: "sum" };
 
 export const EMPTY_HISTORY: NicHistory = {
   crc: NO_RATE,
@@ -105,7 +105,7 @@ export const EMPTY_HISTORY: NicHistory = {
   limit: NO_RATE,
   lost: NO_RATE,
   lostRecently: NO_GROWTH,
-  light: noDrift(LIGHT),
+  light: NO_DRIFT,
 };
 
 /** What the host's network stack counts, and the port itself does not. */
@@ -233,28 +233,27 @@ function judgeFec(history: NicHistory, readings: readonly Reading[], situation: 
   const { speed } = history;
   const [margin, first] = judgePort(history.margin, MARGIN_RULE, speed, readings, situation);
   const [limit, second] = judgePort(history.limit, LIMIT_RULE, speed, readings, situation);
-  const [lost, steadily] = judgePort(history.lost, LOST_RULE, 1, readings, situation);
-  const [lostRecently, third] = judgeLost(history.lostRecently, steadily, readings, situation);
-  return [{ margin, limit, lost, lostRecently }, [first, second, third]] as const;
+  const [lost, third] = judgePort(history.lost, LOST_RULE, 1, readings, situation);
+  const [lostRecently, fourth] = judgeLost(history.lostRecently, readings, situation);
+  return [{ margin, limit, lost, lostRecently }, [first, second, third, fourth]] as const;
 }
 
-/** Any codeword lost makes the link suspect for a while; losing on makes it failing. */
+/** Any codeword lost makes the link suspect for a while; LOST_RULE is for those that lose on. */
 function judgeLost(
   growth: Growth,
-  steadily: Finding,
   readings: readonly Reading[],
   situation: Situation,
 ): readonly [Growth, Finding] {
   const value = countOf(readings, "fec-uncorrectable");
-  if (value === undefined) return [growth, steadily];
+  if (value === undefined) return [growth, quiet("fec-loss", false)];
   const { atMs } = situation;
   const sample = { atMs, value, instance: "" };
   const next = observeGrowth(growth, sample, LOST_WINDOW_MS, errorLimits(situation));
   const count = grownBy(next.steps);
-  if (steadily.risk === "failing" || count === 0) return [next, steadily];
+  if (count === 0) return [next, quiet("fec-loss")];
   const text = `Codewords beyond correction in ${LOST_WINDOW_MS / MINUTE_MS} minutes: ${count}`;
   const evidence = { signal: "fec-uncorrectable", value: count, threshold: 0, text } as const;
-  return [next, fires("fec-uncorrectable", "suspect", evidence)];
+  return [next, fires("fec-loss", "suspect", evidence)];
 }
 
 function judgeLight(
@@ -267,8 +266,8 @@ function judgeLight(
   const light = observeDrift(state, { atMs, value, circumstances: 0 }, LIGHT, allowance);
   const { alarmed, usual } = light;
   if (!alarmed || usual === undefined) return [light, quiet("rx-power", usual !== undefined)];
-  const [now, before] = [light.value, usual.median].map((dbm) => dbm.toFixed(1));
+  const [now, before] = [light.value, usual.value].map((dbm) => dbm.toFixed(1));
   const text = `Received light: ${now} dBm, usual: ${before} dBm`;
-  const evidence = { signal: "rx-power", value: light.value, threshold: usual.median } as const;
+  const evidence = { signal: "rx-power", value: light.value, threshold: usual.value } as const;
   return [light, fires("rx-power", "suspect", { ...evidence, unit: "dBm", text })];
 }

@@ -25,8 +25,8 @@ export interface ComponentState {
   readonly device: string;
   readonly seenAtMs: number;
   readonly risk: RiskState;
-  /** By name of the family of rules. */
-  readonly families: Readonly<Record<string, FamilyState>>;
+  /** In the order of `FAMILIES`; undefined where one has not judged yet. */
+  readonly families: readonly (FamilyState | undefined)[];
   /** The newest finding of each rule. */
   readonly findings: readonly Finding[];
   /** By signal. */
@@ -107,8 +107,7 @@ export function risks(state: State): readonly ComponentRisk[] {
 
 /** Whether any rule looks at it: how busy a host is says nothing of what may fail. */
 function isJudged({ families }: ComponentState): boolean {
-  for (const _name in families) return true;
-  return false;
+  return families.length > 0;
 }
 
 function observeAll(
@@ -225,13 +224,13 @@ function observe(
   const effects: Effect[] = [];
   const [sensors, readings] = sense(previous.sensors, raw, situation, effects);
   let { families, findings } = previous;
-  for (const family of FAMILIES[component]) {
+  for (const [place, family] of FAMILIES[component].entries()) {
     if (!readings.some(({ signal }) => family.speaks(signal))) continue;
-    const before = families[family.name];
+    const before = families[place];
     const history = before === undefined ? family.start : before.history;
     const [next, found] = family.judge(history, readings, situation);
     const instance = instanceIn(raw, family) ?? before?.instance ?? "";
-    families = { ...families, [family.name]: { instance, history: next } };
+    families = replaced(families, place, { instance, history: next });
     findings = merged(findings, found);
   }
   const subject = { component, device, atMs, sequence };
@@ -261,8 +260,22 @@ function sense(
   return [sensors, readings];
 }
 
+function replaced(
+  families: ComponentState["families"],
+  place: number,
+  family: FamilyState,
+): ComponentState["families"] {
+  const next = families.slice();
+  while (next.length < place) next.push(undefined);
+  next[place] = family;
+  return next;
+}
+
 /** What was found replaces what the same rules found before; the rest stands. */
 function merged(before: readonly Finding[], found: readonly Finding[]): readonly Finding[] {
+  // All of them, in the same order: the way of nearly every round.
+  const same = before.length === found.length;
+  if (same && before.every(({ rule }, place) => rule === found[place]!.rule)) return found;
   const isNew = (rule: Rule): boolean => found.some((finding) => finding.rule === rule);
   const kept = before.filter(({ rule }) => !isNew(rule));
   return kept.length === 0 ? found : [...kept, ...found];
@@ -282,13 +295,13 @@ function continued(
 ): ComponentState {
   const { component } = raw[0]!;
   const device = key.slice(component.length + 1);
-  const differs = (family: Family): boolean => {
-    const known = previous?.families[family.name]?.instance ?? "";
+  const differs = (family: Family, place: number): boolean => {
+    const known = previous?.families[place]?.instance ?? "";
     const instance = known === "" ? undefined : instanceIn(raw, family);
     return instance !== undefined && known !== instance;
   };
   if (previous !== undefined && !FAMILIES[component].some(differs)) return previous;
-  const anew = { risk: UNKNOWN, families: {}, findings: [], sensors: {}, accepted: {} };
+  const anew = { risk: UNKNOWN, families: [], findings: [], sensors: {}, accepted: {} };
   return { component, device, seenAtMs: atMs, ...anew };
 }
 

@@ -6,7 +6,7 @@
  * @module
  */
 import { arl0Samples } from "./detectors/budget.ts";
-import { type DriftSpec, type DriftState, noDrift, observeDrift } from "./detectors/drift.ts";
+import { type DriftSpec, type DriftState, NO_DRIFT, observeDrift } from "./detectors/drift.ts";
 import { type TimeToLimit, type TrendPoint, timeToLimit } from "./detectors/trend.ts";
 import { type Evidence, type Finding, fires, quiet } from "./evidence.ts";
 import { hasHeld, holdBetween, holdSince, type Since } from "./hold.ts";
@@ -44,8 +44,8 @@ const MARGIN_CELSIUS = 10;
 /** Beyond these a limit is a register that nobody has set. */
 const LIMIT_CELSIUS_MAX = 200;
 
-/** Four bins of load; two degrees, because sensors count in whole ones. */
-const SHIFT: DriftSpec = { direction: "up", bins: 4, deviationMin: 2, method: "sum" };
+/** Two degrees, because sensors count in whole ones. */
+const SHIFT: DriftSpec = { direction: "up", deviationMin: 2, method: "sum" };
 
 export const NO_TEMPERATURE: TemperatureHistory = {
   max: undefined,
@@ -56,7 +56,7 @@ export const NO_TEMPERATURE: TemperatureHistory = {
   points: [],
   unjudged: 0,
   toCritical: undefined,
-  shift: noDrift(SHIFT),
+  shift: NO_DRIFT,
 };
 
 interface Limits {
@@ -203,8 +203,8 @@ function trend(
 
 function shift({ shift: { alarmed, usual, value } }: TemperatureHistory): Finding {
   if (!alarmed || usual === undefined) return quiet("temperature-shift", usual !== undefined);
-  const [now, before] = [value, usual.median].map((celsius) => celsius.toFixed(0));
+  const [now, before] = [value, usual.value].map((celsius) => celsius.toFixed(0));
   const text = `${now} °C over an hour; usual at this load: ${before} °C`;
-  const evidence = { signal: "temperature", value, threshold: usual.median } as const;
+  const evidence = { signal: "temperature", value, threshold: usual.value } as const;
   return fires("temperature-shift", "suspect", { ...evidence, unit: "celsius", text });
 }

@@ -8,7 +8,7 @@
  * new usual: somebody has changed the machine.
  * @module
  */
-import { type Baseline, emptyBaseline, type Usual, usualOf, withValue } from "./baseline.ts";
+import { type Baseline, NO_BASELINE, type Usual, usualAt, withPoint } from "./baseline.ts";
 import { arl0Samples } from "./budget.ts";
 import { cusum, thresholdFor } from "./cusum.ts";
 import { ewma, ewmaLimit } from "./ewma.ts";
@@ -16,8 +16,6 @@ import { ewma, ewmaLimit } from "./ewma.ts";
 export interface DriftSpec {
   /** The way that is bad. */
   readonly direction: "up" | "down" | "both";
-  /** Values per bin are compared only with each other. */
-  readonly bins: number;
   /** Less than this is never a deviation: the sensor's step, and what nobody would act on. */
   readonly deviationMin: number;
   /** A cumulative sum, or an average that must be off by `changeMin` of the gauge's unit too. */
@@ -51,27 +49,25 @@ const ALLOWANCE = 1;
 const BASELINE_ERROR = 0.5;
 const WEIGHT = 0.2;
 
-export function noDrift(spec: DriftSpec): DriftState {
-  return {
-    sinceMs: undefined,
-    atMs: 0,
-    sum: 0,
-    circumstances: 0,
-    count: 0,
-    baseline: emptyBaseline(spec.bins),
-    statistic: 0,
-    change: 0,
-    value: 0,
-    usual: undefined,
-    alarmed: false,
-    alarmedBlocks: 0,
-  };
-}
+export const NO_DRIFT: DriftState = {
+  sinceMs: undefined,
+  atMs: 0,
+  sum: 0,
+  circumstances: 0,
+  count: 0,
+  baseline: NO_BASELINE,
+  statistic: 0,
+  change: 0,
+  value: 0,
+  usual: undefined,
+  alarmed: false,
+  alarmedBlocks: 0,
+};
 
 export interface DriftSample {
   readonly atMs: number;
   readonly value: number;
-  /** How loaded, or how fast it is driven: in [0, 1], cut into the baseline's bins. */
+  /** How loaded it is, or how fast it is driven; 0 where nothing else moves it. */
   readonly circumstances: number;
 }
 
@@ -105,17 +101,16 @@ export interface DriftAllowance {
 
 function judge(state: DriftState, spec: DriftSpec, arl0: number): DriftState {
   const { baseline, sum, count, circumstances } = state;
-  const value = sum / count;
-  const bin = Math.min(spec.bins - 1, Math.floor((circumstances / count) * spec.bins));
-  const usual = usualOf(baseline, bin);
-  if (usual === undefined) return { ...state, baseline: withValue(baseline, bin, value) };
-  if (state.alarmedBlocks >= RELEARN_BLOCKS) return noDrift(spec);
+  const [x, value] = [circumstances / count, sum / count];
+  const usual = usualAt(baseline, x);
+  if (usual === undefined) return { ...state, baseline: withPoint(baseline, { x, y: value }) };
+  if (state.alarmedBlocks >= RELEARN_BLOCKS) return NO_DRIFT;
   const deviation = Math.max(spec.deviationMin, usual.deviation);
-  const z = towards(spec, (value - usual.median) / deviation);
-  const { suspected, ...moved } = movedBy(state, z, value - usual.median, spec, arl0);
+  const z = towards(spec, (value - usual.value) / deviation);
+  const { suspected, ...moved } = movedBy(state, z, value - usual.value, spec, arl0);
   const alarmedBlocks = moved.alarmed ? state.alarmedBlocks + 1 : 0;
   const next = { ...state, ...moved, value, usual, alarmedBlocks };
-  return suspected ? next : { ...next, baseline: withValue(baseline, bin, value) };
+  return suspected ? next : { ...next, baseline: withPoint(baseline, { x, y: value }) };
 }
 
 function towards({ direction }: DriftSpec, z: number): number {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { median, quantile, spreadOf } from "../../../bench/statistics.ts";
+import { median, poissonInterval, quantile, spreadOf } from "../../../bench/statistics.ts";
 
 const statistics = suite("statistics");
 
@@ -60,6 +60,21 @@ statistics("spreadOf() goes up from the least to the greatest", () => {
     }),
     { seed: 2 },
   );
+});
+
+statistics("poissonInterval() is Garwood's", () => {
+  const known: readonly (readonly [count: number, low: number, high: number])[] = [
+    [0, 0, 3.689],
+    [1, 0.0253, 5.572],
+    [10, 4.795, 18.39],
+  ];
+  for (const [count, low, high] of known) {
+    const [from, to] = poissonInterval(count);
+    assert.ok(
+      Math.abs(from - low) < 0.001 && Math.abs(to - high) < 0.005,
+      `${count}: ${from} ${to}`,
+    );
+  }
 });
 
 statistics.run();
