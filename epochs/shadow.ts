@@ -44,6 +44,8 @@ export class Shadow {
   private segments: readonly Kernel[];
   /** Windows, by number, of which something is set aside. */
   private readonly aside = new Set<number>();
+  /** What the last scan found and nobody took yet: it is in the kernels' windows. */
+  private found: readonly Found[] = [];
 
   constructor(module: WebAssembly.Module, ramBytes: number) {
     assert(ramBytes > 0 && ramBytes % PAGE_BYTES === 0, `RAM of ${ramBytes} bytes`);
@@ -76,12 +78,14 @@ export class Shadow {
       const dataBytes = (changed - kernel.zeroPages(pages)) * PAGE_BYTES;
       found.push({ firstPage: at / PAGE_BYTES, pages, dataBytes, mode });
     }
+    this.found = found;
     return found;
   }
 
   /** The payload of what the last scan found; the shadow follows. */
-  encodeFound({ firstPage, pages, mode }: Found): Buffer {
-    const kernel = this.segmentOf(firstPage * PAGE_BYTES);
+  encodeFound(part: Found): Buffer {
+    const { firstPage, pages, mode } = part;
+    const kernel = this.take(part);
     if (mode === "delta") return this.encodeDelta(kernel, firstPage, pages, false);
     const content = kernel.gather(pages);
     kernel.updateShadow((firstPage * PAGE_BYTES) % SHADOW_BYTES_MAX, pages);
@@ -92,9 +96,10 @@ export class Shadow {
    * The same for the pause, in which nothing is encoded: copies what the last scan found, for
    * `encode` once the guest runs again. Bound how many: each holds its pages until then.
    */
-  setAside({ firstPage, pages, mode }: Found): WindowChange {
+  setAside(part: Found): WindowChange {
+    const { firstPage, pages, mode } = part;
     assert(mode === "delta", "only differences are set aside");
-    const kernel = this.segmentOf(firstPage * PAGE_BYTES);
+    const kernel = this.take(part);
     for (const window of windowsOf(firstPage * PAGE_BYTES, pages * PAGE_BYTES)) {
       this.aside.add(window);
     }
@@ -110,6 +115,8 @@ export class Shadow {
     for (const window of windowsOf(firstPage * PAGE_BYTES, pages * PAGE_BYTES)) {
       assert(this.aside.delete(window), "encoded twice");
     }
+    // What the last scan left in the kernel's window goes.
+    this.found = [];
     kernel.changed.set(changed);
     kernel.zero.set(zero);
     kernel.window.set(content);
@@ -125,6 +132,13 @@ export class Shadow {
     const offset = (firstPage * PAGE_BYTES) % SHADOW_BYTES_MAX;
     const stream = kernel.encodeDelta(offset, pages, packed);
     return encodeStagedDelta(kernel, { firstPage, pages, ...bitmapsOf(kernel, pages) }, stream);
+  }
+
+  /** The kernel whose window still holds what a scan has found. */
+  private take(part: Found): Kernel {
+    assert(this.found.includes(part), "not of the last scan, or taken already");
+    this.found = this.found.filter((other) => other !== part);
+    return this.segmentOf(part.firstPage * PAGE_BYTES);
   }
 
   private segmentOf(position: number): Kernel {

@@ -4,6 +4,7 @@ import * as assert from "uvu/assert";
 import {
   BITMAP_BYTES_MAX,
   BLOCK_BYTES,
+  DELTA_BYTES_MAX,
   ENCODED_BYTES_MAX,
   Kernel,
   LIST_MAX,
@@ -35,6 +36,7 @@ kernel("Kernel and the WASM core agree on their limits", () => {
   assert.is(limit("BLOCK_BYTES"), BLOCK_BYTES);
   assert.is(limit("BITMAP_BYTES"), BITMAP_BYTES_MAX);
   assert.is(limit("PAIRS_MAX") * 2, LIST_MAX);
+  assert.is(limit("DELTA_BYTES_MAX"), DELTA_BYTES_MAX);
 });
 
 kernel("loadKernelModule() says which file it cannot load", () => {
@@ -164,6 +166,68 @@ kernel("encodeStaged() and compress() make LZ4 blocks that the reference makes t
   owner.stage(bytes);
   assert.is(Buffer.compare(owner.encodeStaged(bytes.length), expected), 0);
 });
+
+kernel(
+  "decodeDelta() makes the pages that encodeDelta() was given, packed or in their places",
+  () => {
+    const pages = 40;
+    for (const packed of [false, true]) {
+      const owner = new Kernel(module, 3 * WINDOW_BYTES);
+      const offset = WINDOW_BYTES + 8 * PAGE_BYTES;
+      const old = mixture(5, pages * PAGE_BYTES);
+      owner.window.set(old);
+      owner.selectAll(pages);
+      owner.updateShadow(offset, pages);
+      const current = Uint8Array.from(old);
+      for (const page of [0, 7, 8, 39]) current[page * PAGE_BYTES + 100 * page]! ^= 1;
+      current.fill(0, 9 * PAGE_BYTES, 10 * PAGE_BYTES);
+      crypto.getRandomValues(current.subarray(20 * PAGE_BYTES, 21 * PAGE_BYTES));
+      owner.window.set(current);
+      assert.is(owner.compare(offset, pages), 6);
+      assert.is(owner.zeroPages(pages), 1);
+      if (packed) owner.window.set(owner.gather(pages).slice());
+      const stream = owner.encodeDelta(offset, pages, packed);
+      const [changed, zero] = [owner.changed.slice(0, 5), owner.zero.slice(0, 5)];
+      const [deltas, lengths] = [stream.deltas.slice(), stream.lengths.slice()];
+      assert.equal(bitsOf(deltas, pages), [0, 7, 8, 39]);
+      assert.is(stream.bytes, PAGE_BYTES + 4 * 3 + 3);
+      // What decodes it is another kernel, which holds the old pages.
+      const receiver = new Kernel(module);
+      const blocks = owner.encodeStaged(stream.bytes).slice();
+      receiver.window.set(old);
+      receiver.decodeBlocks(blocks, stream.bytes);
+      const check = receiver.decodeDelta({ pages, changed, zero, deltas, lengths }, stream.bytes);
+      assert.is(check, stream.check);
+      current.set(old.subarray(9 * PAGE_BYTES, 10 * PAGE_BYTES), 9 * PAGE_BYTES);
+      const made = receiver.window.subarray(0, current.length);
+      assert.is(Buffer.compare(made, current), 0, `packed: ${packed}`);
+      // The shadow has followed, zero page and all.
+      owner.window.set(current);
+      owner.window.fill(0, 9 * PAGE_BYTES, 10 * PAGE_BYTES);
+      assert.is(owner.compare(offset, pages), 0);
+    }
+  },
+);
+
+kernel(
+  "decodeDelta() refuses a stream of another length, and lengths that are none of its own",
+  () => {
+    const owner = new Kernel(module, WINDOW_BYTES);
+    const [changed, zero, deltas] = [0b11, 0, 0b01].map((bits) => Uint8Array.of(bits));
+    const whole = { pages: 2, changed: changed!, zero: zero!, deltas: deltas! };
+    // One page of one other byte, one whole page.
+    owner.stage(Uint8Array.of(0, 1, 9));
+    const lengths = Uint8Array.of(3, 0);
+    owner.decodeDelta({ ...whole, lengths }, 3 + PAGE_BYTES);
+    for (const bytes of [0, 2, 3, 2 + PAGE_BYTES, 4 + PAGE_BYTES]) {
+      assert.throws(() => owner.decodeDelta({ ...whole, lengths }, bytes), isCorrupt);
+    }
+    for (const length of [0, 2, 4]) {
+      const bad = { ...whole, lengths: Uint8Array.of(length, 0) };
+      assert.throws(() => owner.decodeDelta(bad, 3 + PAGE_BYTES), isCorrupt, `${length} bytes`);
+    }
+  },
+);
 
 /** A block as it travels: its length, with the top bit if it is stored, and its bytes. */
 function framed(stored: boolean, length: number, ...bytes: number[]): Buffer {

@@ -10,7 +10,7 @@ import {
   SHADOW_BYTES_MAX,
   WINDOW_BYTES,
 } from "../../../epochs/kernel.ts";
-import { reserveBytes, type ScanMode, Shadow } from "../../../epochs/shadow.ts";
+import { type Found, reserveBytes, type ScanMode, Shadow } from "../../../epochs/shadow.ts";
 import { SystemError } from "../../../protocol/error.ts";
 import { mixture } from "../assembly/samples.ts";
 
@@ -187,6 +187,30 @@ shadow("scanWindow() refuses a window of which something is set aside", () => {
   for (const change of changes) scanner.encode(change);
   assert.throws(() => scanner.encode(changes[0]!), /twice/);
   assert.equal(collect(scanner, source), []);
+});
+
+shadow("encodeFound() and setAside() refuse what is not of the last scan", () => {
+  const scanner = new Shadow(module, 2 * WINDOW_BYTES);
+  const source = new SparseRam();
+  source.pages.set(3, 7).set(300, 7);
+  const scan = (window: number): Found => {
+    const [found] = scanner.scanWindow(
+      source.readInto,
+      window * WINDOW_BYTES,
+      PAGE_BYTES * 64,
+      "delta",
+    );
+    return found!;
+  };
+  const first = scan(0);
+  const second = scan(1);
+  assert.throws(() => scanner.encodeFound(first), /last scan/);
+  assert.throws(() => scanner.setAside(first), /last scan/);
+  const change = scanner.setAside(second);
+  assert.throws(() => scanner.encodeFound(second), /taken already/);
+  const again = scan(0);
+  scanner.encode(change);
+  assert.throws(() => scanner.encodeFound(again), /last scan/);
 });
 
 shadow("encodeFound() sends a page that changed a little in a few bytes", () => {
