@@ -53,10 +53,17 @@ async function assertRefused(world: World, what: string): Promise<void> {
   assert.equal(failed, [], what);
 }
 
+/** How a move's epochs end. A busy machine may have added fuzzy rounds before them. */
+function assertKinds(world: World, kinds: readonly string[]): void {
+  const seen = kindsOf(world);
+  const added = Math.max(0, seen.length - kinds.length);
+  assert.equal(seen, [...new Array<string>(added).fill("fuzzy"), ...kinds]);
+}
+
 streams("a guest that does nothing arrives whole, and its pause has parts", () =>
   play({}, async (world) => {
     await assertMoved(world);
-    assert.equal(kindsOf(world), ["fuzzy", "fuzzy", "cut", "last"]);
+    assertKinds(world, ["fuzzy", "fuzzy", "cut", "last"]);
     const done = world.progress.at(-1)!;
     assert.ok(done.lastPauseMs! > 0);
     const { stop, scan, state, encode, send, apply, release, activate } = done.pauseParts!;
@@ -258,7 +265,7 @@ streams(
     const options = { ramBytes, stagingBytesMax: 3 * MIB, source: { beforePause } };
     return play(options, async (world) => {
       await assertMoved(world);
-      assert.equal(kindsOf(world), ["fuzzy", "fuzzy", "fuzzy", "last"]);
+      assertKinds(world, ["fuzzy", "fuzzy", "fuzzy", "last"]);
       const spoilt = world.events.source.find(({ type }) => type === "epoch-acked");
       assert.is(spoilt?.type === "epoch-acked" && spoilt.epoch, -1);
     });
@@ -276,7 +283,9 @@ streams("a state that QEMU refuses to save voids its cut, and three of them the 
     await play({ source: { saveFails } }, async (world) => {
       if (refusals === 1) await assertMoved(world);
       else await assertRefused(world, "three refusals");
-      assert.equal(kindsOf(world), [...kinds]);
+      // Once more for the cut and for the last epoch, where the move goes on.
+      assert.is(saves, 3);
+      assertKinds(world, kinds);
     });
   }
 });
