@@ -1,10 +1,14 @@
 // `npm run evaluate [SECTION...]`: the models on the development data, with intervals.
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { evaluateDram } from "./dram.ts";
 import { evaluateOptical } from "./optical.ts";
+import { evaluateSnapshot } from "./snapshot.ts";
 
 /** Each takes the folder of the data and answers with a table in Markdown. */
 const SECTIONS: Readonly<Record<string, (folder: string) => Promise<string>>> = {
+  snapshot: evaluateSnapshot,
+  dram: evaluateDram,
   optical: evaluateOptical,
 };
 

@@ -21,6 +21,12 @@ export function rateOf(hits: number, of: number): Rate {
   return { hits, of, low: centre - half, high: centre + half };
 }
 
+/** One rate of several ways to split the same units: the mean, as sure as one of them. */
+export function meanRate(rates: readonly Rate[]): Rate {
+  const hits = rates.reduce((sum, rate) => sum + rate.hits, 0) / rates.length;
+  return rateOf(hits, rates[0]!.of);
+}
+
 /** `62.7 % (56.4-68.5)` */
 export function rateText({ hits, of, low, high }: Rate): string {
   const percent = (share: number): string => (100 * share).toFixed(1);

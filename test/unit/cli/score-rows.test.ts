@@ -28,6 +28,22 @@ scoreRows("score-rows prints the scores of a gzipped file, or writes them", asyn
   assert.is(readFileSync(out, "utf8"), expected);
 });
 
+const KINDS = [
+  ["drive", "date,serial_number,model,smart_5_raw\n2019-12-31,Z1,ST8000NM0055,0\n"],
+  ["dram", "serial_number,serial_number_type,all_ce_count_6h\nsn_1,A,1\n"],
+] as const;
+
+for (const [kind, text] of KINDS) {
+  scoreRows(`score-rows scores a row of kind ${kind} with the committed model`, async () => {
+    const file = fileOf(`${kind}.csv`, text);
+    const { out, err, code } = await run(["predictor", "score-rows", "--kind", kind, file]);
+    assert.equal([err, code], ["", 0]);
+    const [header, row] = out.split("\n");
+    assert.is(header!.split(",").includes("score"), true);
+    assert.match(row!, /^1,.*,-?\d+(\.\d+)?$/);
+  });
+}
+
 scoreRows("score-rows refuses a file of another kind with 2, an absent one with 1", async () => {
   const file = fileOf("other.csv", "a,b\n1,2\n");
   const wrong = await run(["predictor", "score-rows", "--kind", "optical", file]);
