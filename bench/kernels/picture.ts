@@ -1,6 +1,7 @@
 /**
- * The ratios of the kernels bench as a picture: one bar a row on a scale of powers of two, the aim
- * as a mark, native speed as a line. It has a ground of its own, so it reads on light and dark.
+ * The ratios of the kernels bench as a picture: one bar a row on a scale of powers of two, to the
+ * right of the peer's speed or to the left, the aim as a mark. It has a ground of its own, so it
+ * reads on light and dark.
  * @module
  */
 import { aimText, type Row } from "../report.ts";
@@ -35,7 +36,12 @@ export function drawKernels(rows: readonly Row[]): string {
   const body = [
     `<rect class="ground" width="${WIDTH}" height="${height}" rx="6"/>`,
     text(16, 24, "text", "Speed of the WASM kernels / speed of the peer", "font-weight='600'"),
-    text(16, 42, "dim", "longer is better; | is the aim; green reached it, orange did not"),
+    text(
+      16,
+      42,
+      "dim",
+      "right of 1 x is faster than the peer; | is the aim; green reached it, orange did not",
+    ),
     ...scale(height),
     ...shown.flatMap(bar),
   ];
@@ -76,14 +82,15 @@ function bar(row: Row, index: number): string[] {
   const kind = row.reached === true ? "reached" : "missed";
   const label = `${row.case}, ${row.input ?? ""}`;
   const peer = row.peerName ?? "";
-  const width = Math.round((end - LABEL_WIDTH) * 10) / 10;
+  const [left, right] = [Math.min(end, xOf(1)), Math.max(end, xOf(1))];
+  const width = Math.round((right - left) * 10) / 10;
   return [
     "<g>",
     `<title>${escaped(`${label} / ${peer}: ${ratio.toFixed(2)} ${aimText(row) ?? ""}`)}</title>`,
     text(LABEL_WIDTH - 8, baseline, "text", shortened(`${label} / ${peer}`), "text-anchor='end'"),
-    `<rect class="${kind}" x="${LABEL_WIDTH}" y="${top + 2}" width="${width}" ` +
+    `<rect class="${kind}" x="${left}" y="${top + 2}" width="${width}" ` +
       `height="${BAR_HEIGHT}" rx="2"/>`,
-    text(Math.max(end, aim) + 6, baseline, "dim", ratio.toFixed(2)),
+    text(Math.max(right, aim) + 6, baseline, "dim", ratio.toFixed(2)),
     `<path class="aim" d="M${aim} ${top}v${BAR_HEIGHT + 4}"/>`,
     "</g>",
   ];

@@ -36,11 +36,21 @@ picture(
   },
 );
 
-picture("drawKernels() makes each doubling as long as the other, and ends with its scale", () => {
-  const widths = [1, 2, 4, 16, 64].map((ratio) => barWidth({ ...speed, ratio }));
-  const [one, two, four, end, beyond] = widths as [number, number, number, number, number];
-  assert.ok(Math.abs(two - one - (four - two)) < 0.2);
-  assert.ok(end > four);
+picture("drawKernels() makes each doubling as long as the other, either way from 1", () => {
+  const widths = [0.25, 0.5, 1, 2, 4].map((ratio) => barWidth({ ...speed, ratio }));
+  const [quarter, half, one, two, four] = widths as [number, number, number, number, number];
+  assert.is(one, 0);
+  assert.ok(two > 0);
+  for (const [long, short] of [
+    [four, two],
+    [quarter, half],
+  ] as const) {
+    assert.ok(Math.abs(long - 2 * short) < 0.3);
+  }
+});
+
+picture("drawKernels() ends with its scale", () => {
+  const [end, beyond] = [16, 64].map((ratio) => barWidth({ ...speed, ratio }));
   assert.is(beyond, end);
 });
 
