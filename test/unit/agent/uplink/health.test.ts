@@ -195,6 +195,27 @@ health(
   },
 );
 
+health("watchHealth() asks ethtool and ipmitool where they are configured", async () => {
+  const server = await management();
+  const asked = new Set<string>();
+  const run = async (file: string, args: readonly string[]): Promise<CommandResult> => {
+    asked.add([file, ...args].join(" "));
+    const stdout = file === "ipmitool" ? "Fan1 | 30h | ok | 7.1 | 5040 RPM\n" : "";
+    return { code: 0, stdout, stderr: "" };
+  };
+  const { risks } = start(server.port, join(makeFolder(), "spool"), {
+    run,
+    sensors: sensorsConfig.parse({
+      ethtool: ["ethtool"],
+      ipmitool: ["ipmitool", "-N", "5"],
+      filesMs: 100,
+    }),
+  });
+  await until(() => risks().some(({ device }) => device === "ipmi/Fan1"), "the fan");
+  assert.ok(asked.has("ipmitool -N 5 sdr elist"));
+  assert.ok(asked.has("ethtool -S eth0"));
+});
+
 health("watchHealth() keeps the inventory, and is silent once stopped", async () => {
   const server = await management();
   const running = start(server.port, join(makeFolder(), "spool"));
