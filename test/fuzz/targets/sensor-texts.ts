@@ -15,7 +15,7 @@ import { memorySmallFiles } from "../../../runtime/small-files.ts";
 export const name = "sensor-texts";
 
 const SEEDS: readonly string[] = [
-  "smartctl 7.3 x\nDevice Model:     X\nSMART overall-health self-assessment test result: PASSED\n" +
+  "smartctl 7.3 x\nDevice Model: X\nSMART overall-health self-assessment test result: PASSED\n" +
     "  5 Reallocated_Sector_Ct   PO--CK   100   100   010    -    0\n",
   "smartctl 7.3 x\nModel Number:   Y\nCritical Warning:    0x04\nPercentage Used:    3%\n",
   "Fan1 | 30h | ok | 7.1 | 5040 RPM\nCPU | 41.0 | degrees C | nc | na | na | na | 95 | 99 | na\n",
