@@ -4,12 +4,14 @@ import { fileURLToPath } from "node:url";
 import { evaluateDram } from "./dram.ts";
 import { evaluateOptical } from "./optical.ts";
 import { evaluateSnapshot } from "./snapshot.ts";
+import { evaluateSsd } from "./ssd.ts";
 
 /** Each takes the folder of the data and answers with a table in Markdown. */
 const SECTIONS: Readonly<Record<string, (folder: string) => Promise<string>>> = {
   snapshot: evaluateSnapshot,
   dram: evaluateDram,
   optical: evaluateOptical,
+  ssd: evaluateSsd,
 };
 
 const FOLDER = fileURLToPath(new URL("../../../shared/data/failures", import.meta.url));
