@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { Argument, type Command } from "commander";
 import { firmwareSimFile, serverFolders } from "../firmware-sim/config.ts";
 import {
+  boardFault,
   type ControlRequest,
   controlAnswer,
   controlRequest,
@@ -37,18 +38,24 @@ interface FaultOptions extends ServerOptions {
 }
 
 const HELP = `
-It shows a server's disks and network adapter as files, for the agent of that server to read
-(its \`sensors\` section), and runs the firmware of the adapter, which predicts for itself.
+It shows a server's disks, network adapter, sensors and memory as files, for the agent of that
+server to read (its \`sensors\` section), and runs the firmware of the adapter, which predicts for
+itself.
 
 Examples:
   lifeboat firmware-sim --config alpha.yaml
   lifeboat firmware-sim fault disk --server alpha
   lifeboat firmware-sim fault nic --server alpha --kind flapping
+  lifeboat firmware-sim fault board --server alpha --kind fan-failed
   lifeboat firmware-sim reset --server alpha`;
 
 const FAULT_HELP = `
-Kinds of a disk: ${diskFault.options.join(", ")}
-Kinds of a nic:  ${nicFault.options.join(", ")}`;
+Kinds of a disk:  ${diskFault.options.join(", ")}
+Kinds of a nic:   ${nicFault.options.join(", ")}
+Kinds of a board: ${boardFault.options.join(", ")}`;
+
+const KINDS = { disk: diskFault, nic: nicFault, board: boardFault } as const;
+type Part = keyof typeof KINDS;
 
 export function addFirmwareSimCommands(program: Command, world: World): void {
   const simulator = program
@@ -62,11 +69,11 @@ export function addFirmwareSimCommands(program: Command, world: World): void {
       .description(description)
       .option("--server <server>", "which one (default: that of --config)", parsedBy(serverId));
   ofServer("fault", "break a device of a simulated server that is running")
-    .addArgument(new Argument("<component>", "what breaks").choices(["disk", "nic"]))
-    .option("--kind <kind>", "how (default: dying for a disk, crc-errors for a nic)")
+    .addArgument(new Argument("<component>", "what breaks").choices(Object.keys(KINDS)))
+    .option("--kind <kind>", "how (default: the first of its kinds)")
     .option("--device <name>", "which one, as sda or eth0 (default: the first)")
     .addHelpText("after", FAULT_HELP)
-    .action((component: "disk" | "nic", _options, command: Command) => {
+    .action((component: Part, _options, command: Command) => {
       const options = optionsOf<FaultOptions>(command);
       return tell(world, options, faultOf(component, options));
     });
@@ -89,8 +96,8 @@ async function simulate(world: World, { config, state }: GlobalOptions): Promise
 }
 
 /** @throws SystemError USAGE */
-function faultOf(component: "disk" | "nic", { kind, device }: FaultOptions): ControlRequest {
-  const kinds = component === "disk" ? diskFault : nicFault;
+function faultOf(component: Part, { kind, device }: FaultOptions): ControlRequest {
+  const kinds = KINDS[component];
   const fault = kind ?? kinds.options[0];
   const parsed = controlRequest.safeParse({ type: component, fault, device });
   if (parsed.success) return parsed.data;
@@ -112,10 +119,13 @@ async function tell(world: World, options: ServerOptions, request: ControlReques
   show(world, options.output, answer, () => statusTable(answer));
 }
 
-function statusTable({ disks, adapters, nicFirmware: { pid, restarts } }: ServerStatus): string {
+function statusTable(status: ServerStatus): string {
+  const { disks, adapters, boards, nicFirmware } = status;
+  const { pid, restarts } = nicFirmware;
   const rows = [
     ...disks.map(({ name, fault }) => ["disk", name, fault]),
     ...adapters.map(({ name, fault }) => ["nic", name, fault]),
+    ...boards.map(({ name, fault }) => ["board", name, fault]),
     ["firmware", "nic", pid === undefined ? "not running" : `pid ${pid}, restarts ${restarts}`],
   ];
   return renderTable(["part", "name", "fault"], rows);

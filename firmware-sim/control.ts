@@ -8,12 +8,28 @@ import { name } from "../protocol/ids.ts";
 const device = z.string().regex(/^[a-z0-9]{1,32}$/);
 
 export const diskFault = z.enum(["dying", "failed", "asleep", "hanging", "garbage", "gone"]);
-export const nicFault = z.enum(["crc-errors", "flapping", "unplugged"]);
+export const nicFault = z.enum([
+  "crc-errors",
+  "symbol-errors",
+  "fec-errors",
+  "fec-corrected",
+  "flapping",
+  "unplugged",
+]);
+export const boardFault = z.enum([
+  "overheating",
+  "fan-failed",
+  "fan-slow",
+  "voltage-low",
+  "memory-corrected",
+  "memory-uncorrected",
+]);
 
 export const controlRequest = z.discriminatedUnion("type", [
   /** Without `device` the first of its kind. */
   z.strictObject({ type: z.literal("disk"), device: device.optional(), fault: diskFault }),
   z.strictObject({ type: z.literal("nic"), device: device.optional(), fault: nicFault }),
+  z.strictObject({ type: z.literal("board"), device: device.optional(), fault: boardFault }),
   /** Mends every device. */
   z.strictObject({ type: z.literal("reset") }),
   z.strictObject({ type: z.literal("status") }),
@@ -28,6 +44,7 @@ export const serverStatus = z.strictObject({
   serverId: name,
   disks: z.array(deviceStatus),
   adapters: z.array(deviceStatus),
+  boards: z.array(deviceStatus),
   nicFirmware: z.strictObject({
     /** Absent while it is not running. */
     pid: z.int().positive().optional(),

@@ -4,6 +4,14 @@
  * @module
  */
 import {
+  type BoardFault,
+  boardFiles,
+  faultBoard,
+  type SimulatedBoard,
+  startBoard,
+  tickBoard,
+} from "./board.ts";
+import {
   type DiskFault,
   diskText,
   faultDisk,
@@ -25,12 +33,14 @@ export interface Devices {
   readonly bootId: string;
   readonly disks: readonly SimulatedDisk[];
   readonly adapters: readonly SimulatedAdapter[];
+  readonly boards: readonly SimulatedBoard[];
 }
 
 /** Without `device` the first of its kind. "none" mends it. */
 export type FaultCommand = Readonly<
   | { type: "disk"; device?: string | undefined; fault: DiskFault }
   | { type: "nic"; device?: string | undefined; fault: NicFault }
+  | { type: "board"; device?: string | undefined; fault: BoardFault }
 >;
 
 export type DeviceEvent = Readonly<
@@ -40,7 +50,7 @@ export type DeviceEvent = Readonly<
 const HDD_BYTES = 4_000_787_030_016;
 const NVME_BYTES = 1_024_209_543_168;
 
-/** A server with one hard disk, one NVMe drive and one adapter. Ids follow from `serverId`. */
+/** A server with a hard disk, an NVMe drive, an adapter and a board. Ids follow from `serverId`. */
 export function startDevices(serverId: string, bootId: string): Devices {
   const serial = (name: string) => `SIM-${serverId}-${name}`.toUpperCase();
   const disk = { fault: "none", faultTicks: 0 } as const;
@@ -65,6 +75,7 @@ export function startDevices(serverId: string, bootId: string): Devices {
       },
     ],
     adapters: [startAdapter("eth0", 2, addressOf(serverId))],
+    boards: [startBoard("board0")],
   };
 }
 
@@ -86,6 +97,7 @@ export function stepDevices(devices: Devices, event: DeviceEvent): Devices {
         ...devices,
         disks: devices.disks.map(tickDisk),
         adapters: devices.adapters.map(tickAdapter),
+        boards: devices.boards.map(tickBoard),
       };
     case "fault":
       return applyFault(devices, event.command);
@@ -96,29 +108,41 @@ export function stepDevices(devices: Devices, event: DeviceEvent): Devices {
         adapters: devices.adapters.map(({ name, index, address, fault }) =>
           faultAdapter(startAdapter(name, index, address), fault),
         ),
+        boards: devices.boards.map(({ name, fault }) => faultBoard(startBoard(name), fault)),
       };
   }
 }
 
 /** The device a command means, or `undefined` if the server has none such. */
 export function targetOf(devices: Devices, command: FaultCommand): string | undefined {
-  const candidates = command.type === "disk" ? devices.disks : devices.adapters;
   const { device } = command;
+  const candidates = {
+    disk: devices.disks,
+    nic: devices.adapters,
+    board: devices.boards,
+  }[command.type];
   return candidates.find(({ name }) => device === undefined || name === device)?.name;
 }
 
 function applyFault(devices: Devices, command: FaultCommand): Devices {
   const target = targetOf(devices, command);
-  if (command.type === "disk") {
-    const disks = devices.disks.map((disk) =>
-      disk.name === target ? faultDisk(disk, command.fault) : disk,
-    );
-    return { ...devices, disks };
+  const changed = <Device extends { readonly name: string }>(
+    all: readonly Device[],
+    change: (device: Device) => Device,
+  ): readonly Device[] => all.map((one) => (one.name === target ? change(one) : one));
+  switch (command.type) {
+    case "disk":
+      return { ...devices, disks: changed(devices.disks, (one) => faultDisk(one, command.fault)) };
+    case "nic": {
+      const adapters = changed(devices.adapters, (one) => faultAdapter(one, command.fault));
+      return { ...devices, adapters };
+    }
+    case "board":
+      return {
+        ...devices,
+        boards: changed(devices.boards, (one) => faultBoard(one, command.fault)),
+      };
   }
-  const adapters = devices.adapters.map((adapter) =>
-    adapter.name === target ? faultAdapter(adapter, command.fault) : adapter,
-  );
-  return { ...devices, adapters };
 }
 
 /** Every file of the server's tree, by path below its root. */
@@ -129,5 +153,6 @@ export function deviceFiles(devices: Devices): Readonly<Record<string, string>> 
   };
   for (const disk of devices.disks) files[`smart/${disk.name}.json`] = diskText(disk);
   for (const adapter of devices.adapters) Object.assign(files, adapterFiles(adapter));
+  for (const board of devices.boards) Object.assign(files, boardFiles(board));
   return files;
 }

@@ -72,12 +72,18 @@ export function nicFirmware(
   };
 }
 
-/** The registers an adapter has of itself: no flags and no speed, which are the host's matter. */
-const REGISTERS: Readonly<Partial<Record<NicSignal, string>>> = {
-  "rx-packets": "statistics/rx_packets",
-  "rx-crc-errors": "statistics/rx_crc_errors",
-  carrier: "carrier",
-  "carrier-losses": "carrier_down_count",
+/**
+ * The registers an adapter has of itself: no flags and no speed, which are the host's matter. A
+ * simulated one shows some of them where the kernel would.
+ */
+const REGISTERS: Readonly<Partial<Record<NicSignal, (device: string) => string>>> = {
+  "rx-packets": (device) => `/sys/class/net/${device}/statistics/rx_packets`,
+  "rx-crc-errors": (device) => `/sys/class/net/${device}/statistics/rx_crc_errors`,
+  carrier: (device) => `/sys/class/net/${device}/carrier`,
+  "carrier-losses": (device) => `/sys/class/net/${device}/carrier_down_count`,
+  "symbol-errors": (device) => `/registers/${device}/symbol_errors`,
+  "fec-corrected": (device) => `/registers/${device}/fec_corrected`,
+  "fec-uncorrectable": (device) => `/registers/${device}/fec_uncorrectable`,
 };
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const IDENTITY_CHARACTERS_MAX = 64;
@@ -86,8 +92,8 @@ const IDENTITY_CHARACTERS_MAX = 64;
 export async function readRegisters(files: Files, device: string): Promise<readonly Reading[]> {
   const bootId = (await files.read(BOOT_ID).catch(() => "")).trim();
   const instance = bootId.slice(0, IDENTITY_CHARACTERS_MAX);
-  const readings = Object.entries(REGISTERS).map(async ([signal, file]): Promise<Reading> => {
-    const source = `/sys/class/net/${device}/${file}`;
+  const readings = Object.entries(REGISTERS).map(async ([signal, path]): Promise<Reading> => {
+    const source = path(device);
     const sensor: Sensor = {
       component: "nic",
       device,

@@ -3,7 +3,14 @@
  * @module
  */
 
-export type NicFault = "none" | "crc-errors" | "flapping" | "unplugged";
+export type NicFault =
+  | "none"
+  | "crc-errors"
+  | "symbol-errors"
+  | "fec-errors"
+  | "fec-corrected"
+  | "flapping"
+  | "unplugged";
 
 export interface SimulatedAdapter {
   readonly name: string;
@@ -14,6 +21,9 @@ export interface SimulatedAdapter {
   readonly rxPackets: bigint;
   readonly txPackets: bigint;
   readonly rxCrcErrors: bigint;
+  readonly symbolErrors: bigint;
+  readonly fecCorrected: bigint;
+  readonly fecUncorrectable: bigint;
   readonly carrierUps: bigint;
   readonly carrierDowns: bigint;
 }
@@ -28,6 +38,9 @@ export function startAdapter(name: string, index: number, address: string): Simu
     rxPackets: 1_000_000n,
     txPackets: 900_000n,
     rxCrcErrors: 0n,
+    symbolErrors: 0n,
+    fecCorrected: 0n,
+    fecUncorrectable: 0n,
     carrierUps: 1n,
     carrierDowns: 0n,
   };
@@ -42,6 +55,12 @@ const FRAMES_PER_TICK = 20_000n;
 /** One frame in ten thousand: a damaged cable, a million times the predictor's threshold. */
 const CRC_ERRORS_PER_TICK = 2n;
 const FRAME_BYTES = 800n;
+/** A thousand times the objective of 1e-12 a bit, at 10 Gbit/s. */
+const SYMBOL_ERRORS_PER_TICK = 10n;
+/** Of 1.8 million codewords a tick: a few are always put right; a dull lens makes it a fifth. */
+const FEC_CORRECTED_PER_TICK = 20n;
+const FEC_CORRECTED_DULL = 400_000n;
+const FEC_LOST_PER_TICK = 3n;
 
 export function tickAdapter(adapter: SimulatedAdapter): SimulatedAdapter {
   const carrier = carrierAt(adapter);
@@ -53,8 +72,19 @@ export function tickAdapter(adapter: SimulatedAdapter): SimulatedAdapter {
     rxPackets: adapter.rxPackets + frames - errors,
     txPackets: adapter.txPackets + frames,
     rxCrcErrors: adapter.rxCrcErrors + errors,
+    ...(carrier ? tickPort(adapter) : {}),
     carrierUps: adapter.carrierUps + (carrier && !adapter.carrier ? 1n : 0n),
     carrierDowns: adapter.carrierDowns + (!carrier && adapter.carrier ? 1n : 0n),
+  };
+}
+
+/** What the port itself counts while it has a link. */
+function tickPort({ fault, symbolErrors, fecCorrected, fecUncorrectable }: SimulatedAdapter) {
+  const dull = fault === "fec-corrected" || fault === "fec-errors";
+  return {
+    symbolErrors: symbolErrors + (fault === "symbol-errors" ? SYMBOL_ERRORS_PER_TICK : 0n),
+    fecCorrected: fecCorrected + (dull ? FEC_CORRECTED_DULL : FEC_CORRECTED_PER_TICK),
+    fecUncorrectable: fecUncorrectable + (fault === "fec-errors" ? FEC_LOST_PER_TICK : 0n),
   };
 }
 
@@ -62,6 +92,9 @@ function carrierAt({ fault, carrier }: SimulatedAdapter): boolean {
   switch (fault) {
     case "none":
     case "crc-errors":
+    case "symbol-errors":
+    case "fec-errors":
+    case "fec-corrected":
       return true;
     case "unplugged":
       return false;
@@ -105,5 +138,16 @@ export function adapterFiles(adapter: SimulatedAdapter): Readonly<Record<string,
   };
   const folder = `sys/class/net/${adapter.name}`;
   const lines = Object.entries(values).map(([file, value]) => [`${folder}/${file}`, `${value}\n`]);
-  return Object.fromEntries(lines);
+  return { ...Object.fromEntries(lines), ...registerFiles(adapter) };
+}
+
+/** The port's own registers, which the kernel has no files for: its firmware reads them. */
+function registerFiles(adapter: SimulatedAdapter): Readonly<Record<string, string>> {
+  const { symbolErrors, fecCorrected, fecUncorrectable } = adapter;
+  const folder = `registers/${adapter.name}`;
+  return {
+    [`${folder}/symbol_errors`]: `${symbolErrors}\n`,
+    [`${folder}/fec_corrected`]: `${fecCorrected}\n`,
+    [`${folder}/fec_uncorrectable`]: `${fecUncorrectable}\n`,
+  };
 }

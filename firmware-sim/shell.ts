@@ -95,9 +95,11 @@ function commandsOf(devices: Devices, request: ControlRequest): readonly FaultCo
       return [
         ...devices.disks.map(({ name }) => mending("disk", name)),
         ...devices.adapters.map(({ name }) => mending("nic", name)),
+        ...devices.boards.map(({ name }) => mending("board", name)),
       ];
     case "disk":
     case "nic":
+    case "board":
       return [requireTarget(devices, request)];
   }
 }
@@ -130,7 +132,7 @@ async function obeyed(
 
 function statusOf(
   serverId: ServerId,
-  { disks, adapters }: Devices,
+  { disks, adapters, boards }: Devices,
   nicFirmware: ReturnType<Kept["status"]>,
 ): ControlAnswer {
   const brief = ({ name, fault }: { readonly name: string; readonly fault: string }) => ({
@@ -142,6 +144,7 @@ function statusOf(
     serverId,
     disks: disks.map(brief),
     adapters: adapters.map(brief),
+    boards: boards.map(brief),
     nicFirmware,
   };
 }

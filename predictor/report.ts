@@ -34,7 +34,7 @@ export function reportOf(effect: Effect, reporter: Reporter): Reliable | undefin
 }
 
 function predictionReport(
-  { id, component, device, probability, horizonMs, evidence }: Prediction,
+  { id, component, device, probability, horizonMs, basis, evidence }: Prediction,
   reporter: Reporter,
 ): Reliable {
   return {
@@ -45,6 +45,7 @@ function predictionReport(
     device: cut(device),
     probability,
     horizonMs,
+    basis,
     evidence: evidence
       .slice(0, EVIDENCE_MAX)
       .map(({ text, ...measured }) => ({ ...measured, text: cut(text) })),

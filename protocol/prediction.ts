@@ -41,6 +41,8 @@ export const prediction = z.strictObject({
   /** The chance of a failure within `horizonMs`; its origin is in predictor/config.ts. */
   probability: z.number().min(0).max(1),
   horizonMs: z.int().positive(),
+  /** Whether the probability was measured in data or is assumed. */
+  basis: z.enum(["measured", "assumed"]).optional(),
   evidence: z.array(evidence).max(EVIDENCE_MAX),
 });
 export type Prediction = z.infer<typeof prediction>;

@@ -58,6 +58,9 @@ firmware("nicFirmware() predicts a link that corrupts frames or loses its carrie
     ["flapping", 2, []],
     ["flapping", 10, ["carrier-losses"]],
     ["unplugged", 30, []],
+    ["symbol-errors", 300, []],
+    ["fec-corrected", 300, []],
+    ["fec-errors", 90, ["fec-uncorrectable"]],
   ];
   for (const [fault, seconds, signals] of cases) {
     const { predictions, running } = await run(fault, seconds);
@@ -82,7 +85,7 @@ firmware("readRegisters() names every register it cannot read", async () => {
   const readings = await readRegisters(memoryFiles({}), "eth0");
   assert.equal(
     readings.map(({ status }) => status),
-    ["missing", "missing", "missing", "missing"],
+    Array(7).fill("missing"),
   );
   const path = "/sys/class/net/eth0/statistics/rx_packets";
   const [absurd] = await readRegisters(memoryFiles({ [path]: "" }), "eth0");

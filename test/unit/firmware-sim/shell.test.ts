@@ -70,6 +70,7 @@ shell("answer() breaks what it is told, says so, and mends it with reset", async
     serverId: "alpha",
     disks: HEALTHY,
     adapters: [{ name: "eth0", fault: "crc-errors" }],
+    boards: [{ name: "board0", fault: "none" }],
     nicFirmware: { pid: 7, restarts: 2 },
   });
   await clock.advance(TICK_MS);

@@ -32,6 +32,7 @@ report("reportOf() says of a prediction all that the protocol asks for", () => {
     device: "sda",
     probability: 0.545,
     horizonMs: 60 * 24 * 3_600_000,
+    basis: "measured",
     evidence: [
       {
         signal: "smart-5",
