@@ -123,7 +123,7 @@ function start(port: number, spoolPath: string, options: Partial<HealthOptions> 
 health("watchHealth() delivers a prediction once, with its evidence", async () => {
   const server = await management();
   const { breakDisk, pending, risks } = start(server.port, join(makeFolder(), "spool"));
-  await until(() => risks().length === 3, "a first look at every device");
+  await until(() => risks().length === 8, "a first look at every device");
   assert.equal(server.deliveries, []);
   breakDisk();
   await until(() => server.predicted().length > 0, "the prediction");
