@@ -50,7 +50,7 @@ export interface OpticalConfig {
 export const DEFAULT_OPTICAL: OpticalConfig = {
   windowMs: 15 * 60_000,
   warmUpMs: 5 * 60_000,
-  holdMs: 15_000,
+  holdMs: 10_000,
   sigmas: 5,
   darkDbm: -37,
 };

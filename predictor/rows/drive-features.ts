@@ -46,7 +46,7 @@ export function errorFeatures(value: Columns): number[] {
     Math.max(raw(197), raw(198)),
     FIVE.filter((id) => raw(id) > 0).length,
     // Seagate's firmware counts uncorrectable errors, and reallocates more lightly than others.
-    Number.isNaN(value("smart_187_raw")) ? 0 : 1,
+    Number.isNaN(value("smart_187_raw")) && Number.isNaN(value("smart_187_normalized")) ? 0 : 1,
     ...HEALTHS.map((id) => value(`smart_${id}_normalized`)),
   ];
 }

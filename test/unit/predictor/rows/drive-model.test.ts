@@ -45,6 +45,7 @@ const FEATURES = [
   ["slow_timeouts", { smart_188_raw: 4_295_098_370 }, 2],
   ["reports_187", {}, 0],
   ["reports_187", { smart_187_raw: 0 }, 1],
+  ["reports_187", { smart_187_normalized: 100 }, 1],
   ["health_7", { smart_7_normalized: 80 }, 80],
 ] as const;
 
