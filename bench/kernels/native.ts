@@ -35,18 +35,19 @@ export interface Native {
   readonly close: () => void;
 }
 
-/** Compiles peers.c into a temporary folder, which `close` removes. */
+/** Compiles peers.c and loads it; the file is gone again when this returns. */
 export function loadNative(): Native {
   const folder = mkdtempSync(join(tmpdir(), "lifeboat-bench-"));
-  const clear = (): void => rmSync(folder, { recursive: true, force: true });
   const path = join(folder, "peers.so");
   try {
     const args = [...CFLAGS, "-o", path, SOURCE, "-ldl"];
     execFileSync("cc", args, { timeout: COMPILE_MS, stdio: "pipe" });
-    return open(path, clear);
+    return open(path);
   } catch (thrown) {
-    clear();
     return absent(`no native peers: ${reasonOf(thrown).split("\n")[0]}`);
+  } finally {
+    // A library that is loaded needs its file no longer.
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -63,7 +64,7 @@ function absent(why: string): Native {
   };
 }
 
-function open(path: string, clear: () => void): Native {
+function open(path: string): Native {
   const library = koffi.load(path);
   const find = (prototype: string): NativeFunction | undefined => {
     try {
@@ -78,10 +79,7 @@ function open(path: string, clear: () => void): Native {
   const lz4 = call("int peer_open_lz4(const char *path)", "liblz4.so.1") === 0;
   const zstd = call("int peer_open_zstd(const char *path)", "libzstd.so.1") === 0;
   const xxhash = call("int peer_open_xxhash(const char *path)", "libxxhash.so.0") === 0;
-  const close = (): void => {
-    library.unload();
-    clear();
-  };
+  const close = (): void => library.unload();
   const avx512 = call("int peer_has_avx512()") === 1;
   const threadMs = library.func("double peer_thread_ms()") as unknown as () => number;
   return { avx512, why: "not on this machine", find, threadMs, lz4, zstd, xxhash, close };
