@@ -127,7 +127,7 @@ nic("a fault of the adapter reaches the management server from its own firmware"
   const { ready } = await simulate(state, server.port);
   assert.is(ready["listening"], serverFolders(state, ALPHA).control);
   await until("telemetry of a healthy adapter", () =>
-    server.telemetry.find(({ sensors }) => sensors === 4),
+    server.telemetry.find(({ sensors }) => sensors === 7),
   );
   assert.equal(server.predictions(), []);
   const broken = await lifeboat("fault", "nic", "--server", "alpha", "--state", state);
@@ -147,6 +147,7 @@ nic("a fault of the adapter reaches the management server from its own firmware"
     device: "eth0",
     probability: 0.7,
     horizonMs: 3_600_000,
+    basis: "assumed",
   });
   assert.is(evidence[0]!.signal, "rx-crc-errors");
   assert.ok(evidence[0]!.value > evidence[0]!.threshold);
