@@ -2,7 +2,8 @@
 
 export { decodeBlocks, encodeBlocks } from "./blocks";
 export { compare } from "./compare";
-export { compress } from "./compress";
+export { compress, compressNarrow, compressWide } from "./compress";
+export { compressPage } from "./compress-page";
 export { decompress } from "./decompress";
 export { DELTA_BYTES_MAX, decodeDelta, encodeDelta } from "./delta";
 export {

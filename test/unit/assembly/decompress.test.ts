@@ -44,6 +44,8 @@ function block(...parts: readonly (number | readonly number[])[]): Uint8Array {
 const FIVE = [1, 2, 3, 4, 5];
 const FOURTEEN = new Array<number>(14).fill(9);
 const TWENTY = new Array<number>(20).fill(9);
+/** What keeps a block going, so that what comes before is far from both ends. */
+const LONG = [0xf0, 185, ...new Array<number>(200).fill(9)];
 const refused: readonly [name: string, block: Uint8Array, length: number][] = [
   ["no bytes at all", block(), 0],
   ["no bytes for some", block(), 5],
@@ -62,6 +64,11 @@ const refused: readonly [name: string, block: Uint8Array, length: number][] = [
   ["short literals past the output", block(0xef, FOURTEEN, [1, 0], 255, 255, 0, FOURTEEN), 10],
   ["a short match past the output", block(0xfe, 5, TWENTY, [16, 0], 0xee, TWENTY), 20],
   ["a short match to the very end", block(0xfe, 5, TWENTY, [16, 0], 0), 38],
+  ["a distance of zero, far from the ends", block(0x10, 1, [0, 0], LONG), 205],
+  ["a distance before the output, far from the ends", block(0x10, 1, [2, 0], LONG), 205],
+  ["a long match of distance zero, far from the ends", block(0x1f, 1, [0, 0], 9, LONG), 229],
+  ["long literals past the output, far from the ends", block(LONG, [1, 0], LONG), 150],
+  ["a long match past the output, far from the ends", block(0x1f, 1, [1, 0], 250, LONG), 250],
   ["bytes behind the end", block(0x50, FIVE, 0), 5],
 ];
 
@@ -88,6 +95,63 @@ decompress("decompress() repeats every distance over every length", () => {
       const whole = [token, ...literals.slice(1), ...sequence, ...more, 0x50, 0, 0, 0, 0, 0];
       const decoded = run(Uint8Array.from(whole), input.length, match % 16);
       assert.equal(decoded, input, `distance ${distance}, match ${match}`);
+    }
+  }
+});
+
+/** A block of one long run of literals, one match, and literals to the end. */
+function threeParts(literals: number, distance: number, match: number, tail: number): Uint8Array {
+  const lengthen = (length: number): number[] => {
+    const bytes: number[] = [];
+    for (let rest = length - 15; rest >= 0; rest -= 255) bytes.push(Math.min(rest, 255));
+    return bytes;
+  };
+  return block(
+    (Math.min(literals, 15) << 4) | Math.min(match - 4, 15),
+    lengthen(literals),
+    [...mixture(literals, literals)],
+    [distance & 0xff, distance >> 8],
+    lengthen(match - 4),
+    Math.min(tail, 15) << 4,
+    lengthen(tail),
+    [...mixture(tail, tail)],
+  );
+}
+
+decompress("decompress() takes every length of literals, match and tail, in both its loops", () => {
+  const lengths = [1, 7, 13, 14, 15, 16, 31, 32, 33, 63, 64, 65, 269, 270, 271, 525, 780];
+  const tails = [...Array.from({ length: 20 }, (_, tail) => tail + 5), 64, 65, 100, 270];
+  let skew = 0;
+  for (const literals of lengths) {
+    for (const match of lengths) {
+      for (const tail of tails) {
+        skew = (skew + 1) % 16;
+        const distance = 1 + ((literals + match + tail) % Math.min(literals, 40));
+        const bytes = threeParts(literals, distance, match + 4, tail);
+        const length = literals + match + 4 + tail;
+        const expected = lz4Decode(bytes, length);
+        assert.ok(expected !== undefined);
+        const decoded = run(bytes, length, skew);
+        const where = `${literals} literals, ${match + 4} from ${distance} back, ${tail} behind`;
+        assert.ok(decoded !== undefined && Buffer.compare(decoded, expected) === 0, where);
+        assert.is(run(bytes, length - 1, skew), undefined, where);
+        assert.is(run(bytes, length + 1, skew), undefined, where);
+      }
+    }
+  }
+});
+
+decompress("decompress() refuses a block cut anywhere, and agrees on any byte changed", () => {
+  const whole = lz4Encode(mixture(11, 700));
+  for (let at = 0; at < whole.length; at++) {
+    assert.is(run(whole.subarray(0, at), 700, at % 16), undefined, `cut at ${at}`);
+    for (const value of [0, 1, 15, 0xf0, 0xff]) {
+      const bad = whole.slice();
+      bad[at] = value;
+      const expected = lz4Decode(bad, 700);
+      const decoded = run(bad, 700, at % 16);
+      assert.is(decoded === undefined, expected === undefined, `${value} at ${at}`);
+      if (decoded !== undefined) assert.is(Buffer.compare(decoded, expected!), 0);
     }
   }
 });

@@ -71,9 +71,12 @@ function pointers(length: number): Uint8Array {
   return buffer.subarray(0, length);
 }
 
-function encode(input: Uint8Array): Uint8Array {
+function encode(
+  input: Uint8Array,
+  compressor: "compress" | "compressPage" = "compress",
+): Uint8Array {
   bytes.set(input, SOURCE);
-  return bytes.slice(TARGET, TARGET + kernels.compress(SOURCE, input.length, TARGET));
+  return bytes.slice(TARGET, TARGET + kernels[compressor](SOURCE, input.length, TARGET));
 }
 
 function decode(block: Uint8Array, length: number): Uint8Array | undefined {
@@ -89,6 +92,16 @@ if (liblz4 !== undefined) {
     }
     for (const [index, input] of samples(3).entries()) {
       assert.is(Buffer.compare(encode(input), liblz4.compress(input)), 0, `sample ${index}`);
+    }
+  });
+
+  peers("compress() and compressPage() make blocks that liblz4 decodes", () => {
+    for (const [name, input] of inputs()) {
+      for (const compressor of ["compress", "compressPage"] as const) {
+        if (compressor === "compressPage" && input.length > 65_536) continue;
+        const decoded = liblz4.decompress(encode(input, compressor), input.length);
+        assert.ok(decoded !== undefined && Buffer.compare(decoded, input) === 0, name);
+      }
     }
   });
 

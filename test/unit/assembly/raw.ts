@@ -17,6 +17,7 @@ export interface RawKernels {
   pagemap(words: number, count: number, mask: bigint, out: number): number;
   runs(bitmap: number, bits: number, from: number, gap: number, out: number, max: number): number;
   compress(source: number, length: number, target: number): number;
+  compressPage(source: number, length: number, target: number): number;
   decompress(source: number, length: number, target: number, targetLength: number): number;
   xbzrleEncode(
     old: number,
