@@ -7,12 +7,17 @@
  * @module
  */
 import { type Profiler, Session } from "node:inspector";
+import type { Guide, Look } from "./guide.ts";
 
 /** Half-open character range of a script, that no input has reached. */
 type Range = readonly [from: number, to: number];
 type Functions = Map<string, readonly Range[]>;
 
-export class Coverage {
+/** A slow target must not go without looking for long; a fast one must not look all the time. */
+const BATCH = 128;
+
+export class Coverage implements Guide {
+  readonly batch = BATCH;
   private readonly session = new Session();
   private readonly isMeasured: (url: string) => boolean;
   /** Every function that ever ran -> what of it never ran. */
@@ -30,13 +35,20 @@ export class Coverage {
     this.session.disconnect();
   }
 
-  /** Forgets what ran since the last look: loading modules, making seeds. */
+  look(): Look {
+    const taken = this.take();
+    return { isNew: this.isNew(taken), merge: () => this.merge(taken) };
+  }
+
+  get reached(): string {
+    return `${this.unreached.size} functions reached`;
+  }
+
   reset(): void {
     this.session.post("Profiler.takePreciseCoverage");
   }
 
-  /** What ran since the last look. */
-  take(): Functions {
+  private take(): Functions {
     let scripts: Profiler.ScriptCoverage[] = [];
     // The answer of a session in its own thread comes before post() returns.
     this.session.post("Profiler.takePreciseCoverage", (_error, taken) => {
@@ -59,8 +71,7 @@ export class Coverage {
     return functions;
   }
 
-  /** Whether `taken` reaches anything that was never reached. */
-  isNew(taken: Functions): boolean {
+  private isNew(taken: Functions): boolean {
     for (const [key, idle] of taken) {
       const before = this.unreached.get(key);
       if (before === undefined) return true;
@@ -69,17 +80,11 @@ export class Coverage {
     return false;
   }
 
-  /** Counts `taken` as reached. */
-  merge(taken: Functions): void {
+  private merge(taken: Functions): void {
     for (const [key, idle] of taken) {
       const before = this.unreached.get(key);
       this.unreached.set(key, before === undefined ? idle : intersect(before, idle));
     }
-  }
-
-  /** Functions reached so far. */
-  get functions(): number {
-    return this.unreached.size;
   }
 }
 

@@ -1,11 +1,18 @@
-// The fuzzer finds planted bugs; then every target runs for a moment. `npm run fuzz` runs longer.
+// limit: 400 s
+// The fuzzer finds planted bugs; then every target runs for 20 seconds, two at a time. `npm run
+// fuzz` runs longer.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { instantiate } from "../unit/assembly/raw.ts";
 import { fuzz } from "./fuzzer.ts";
+import { guarded, StrayWrite } from "./guarded.ts";
 import { mutate, seededPick } from "./mutate.ts";
 import { loadTargets, type Target } from "./target.ts";
+import { traced } from "./wasm-guide.ts";
+import { fuzzAll, type Told } from "./worker.ts";
 
-const SMOKE = { executionsMax: 200_000, durationMs: 2_500, seed: 1 };
+const SMOKE = { executionsMax: Number.MAX_SAFE_INTEGER, durationMs: 20_000, seed: 1 };
+const PARALLEL = 2;
 const fuzzing = suite("fuzz");
 
 /** Refuses all but four magic bytes, one branch each, and crashes on those. */
@@ -50,12 +57,58 @@ fuzzing("mutate() keeps to its bound and leaves its argument alone", () => {
   assert.equal([...seed], [1, 2, 3, 4]);
 });
 
-for (const target of await loadTargets()) {
-  fuzzing(`${target.name} survives mutated input`, () => {
-    const { crashes } = fuzz(target, SMOKE);
+fuzzing("fuzz() counts what is written outside of a guarded range", () => {
+  const instance = instantiate();
+  const range = guarded(instance, instance.free, 16);
+  const stray: Target = {
+    name: "stray",
+    seeds: () => [new Uint8Array(1)],
+    run(bytes) {
+      range.prepare(16);
+      instance.bytes[range.address + 16 + (bytes[0]! % 4)] = bytes[0]!;
+      range.check(16, 2);
+    },
+  };
+  const limits = { executionsMax: 2_000, durationMs: Number.POSITIVE_INFINITY, seed: 1 };
+  const { strayWrites, crashes } = fuzz(stray, { ...limits, isMeasured: () => false });
+  assert.ok(strayWrites > 0 && strayWrites < 2_000, `${strayWrites} stray writes`);
+  assert.is(crashes[0]?.error instanceof StrayWrite, true);
+});
+
+fuzzing("traced() tells new ways through a kernel from those already taken", () => {
+  const { instance, guide } = traced();
+  const { bytes, free, kernels } = instance;
+  const decode = (...block: number[]): boolean => {
+    bytes.set(block, free);
+    kernels.decompress(free, block.length, free + 4_096, 4);
+    const look = guide.look();
+    look.merge();
+    return look.isNew;
+  };
+  guide.reset();
+  assert.ok(decode(0x40, 1, 2, 3, 4), "four literals");
+  assert.not(decode(0x40, 5, 6, 7, 8), "four others go the same way");
+  assert.ok(decode(0x50, 1, 2, 3, 4, 5), "one too many");
+  assert.match(guide.reached, /places reached of/);
+});
+
+/** Summaries of all targets, run once for the tests below. */
+const told = new Map<string, Told>();
+const names = (await loadTargets()).map(({ name }) => name);
+await fuzzAll(
+  names.map((target) => ({ target, ...SMOKE })),
+  PARALLEL,
+  (summary) => told.set(summary.target, summary),
+);
+
+for (const name of names) {
+  fuzzing(`${name} survives mutated input`, () => {
+    const { executions, crashes, strayWrites } = told.get(name)!;
     const [crash] = crashes;
     const input = Buffer.from(crash?.input ?? []).toString("hex");
     assert.is(crash?.error, undefined, `input: ${input}`);
+    assert.is(strayWrites, 0);
+    assert.ok(executions > 100, `${executions} executions`);
   });
 }
 

@@ -1,13 +1,15 @@
 /**
  * Coverage-guided fuzzing of one parser.
  *
- * Reading V8's coverage costs as much as many executions, so it is read once a batch; the
- * few batches that reached something new are run again in halves to find the inputs that did, and
- * those join the corpus that later inputs are mutated from.
+ * Its guide is looked at once a batch; the few batches that reached something new are run again in
+ * halves to find the inputs that did, and those join the corpus that later inputs are mutated from.
+ * When nothing new was reached for long, the guide is let go of, and the rest runs at full speed.
  * @module
  */
 import assert from "node:assert/strict";
 import { Coverage } from "./coverage.ts";
+import { StrayWrite } from "./guarded.ts";
+import type { Guide, Look } from "./guide.ts";
 import { mutate, type Pick, seededPick } from "./mutate.ts";
 import type { Target } from "./target.ts";
 
@@ -32,14 +34,17 @@ export interface Summary {
   readonly elapsedMs: number;
   /** Inputs that each reached something new. */
   readonly corpus: number;
-  /** Functions of the measured scripts that were reached. */
-  readonly functions: number;
+  /** How much of the code was reached, in words. */
+  readonly reached: string;
+  /** Executions that wrote outside of their ranges. */
+  readonly strayWrites: number;
   /** The first input of each distinct crash, at most CRASHES_MAX. */
   readonly crashes: readonly Crash[];
 }
 
-/** A slow target must not go without looking for long; a fast one must not look all the time. */
-const BATCH = 128;
+/** After so many inputs without anything new, and so many in all, there is nothing to guide to. */
+const SATURATED_EXECUTIONS = 500_000;
+const BLIND_BATCH = 1_024;
 const INPUT_BYTES_MAX = 64 * 1024;
 const CORPUS_MAX = 4_096;
 const CRASHES_MAX = 10;
@@ -49,36 +54,52 @@ const ROOT = new URL("../..", import.meta.url).href;
 /** One run of the fuzzer: what its steps share. */
 interface Run {
   readonly target: Target;
-  readonly coverage: Coverage;
+  readonly guide: Guide;
   readonly crashes: Map<string, Crash>;
   readonly deadlineMs: number;
   executions: number;
+  newAt: number;
+  strayWrites: number;
 }
 
 /** Runs `target` on mutated inputs until a limit is reached. Crashes are returned, not thrown. */
 export function fuzz(target: Target, options: FuzzOptions): Summary {
   const { executionsMax, durationMs, seed, isMeasured = isOwnCode } = options;
-  const seeds = target.seeds();
+  // A Buffer would share its memory with others.
+  const seeds = target.seeds().map((seed) => Uint8Array.from(seed));
   assert(seeds.length > 0, `target ${target.name} has no seeds`);
-  using coverage = new Coverage(isMeasured);
+  const guide = target.guide?.() ?? new Coverage(isMeasured);
   const pick = seededPick(seed);
+  const bytesMax = target.inputBytesMax ?? INPUT_BYTES_MAX;
   const corpus: Uint8Array[] = [...seeds];
   const startedMs = performance.now();
   const deadlineMs = startedMs + durationMs;
-  const run: Run = { target, coverage, crashes: new Map(), deadlineMs, executions: 0 };
+  const crashes = new Map<string, Crash>();
+  const run: Run = { target, guide, crashes, deadlineMs, executions: 0, newAt: 0, strayWrites: 0 };
 
-  coverage.reset();
+  guide.reset();
   executeBatch(run, seeds, () => {});
-  while (run.executions < executionsMax && performance.now() < deadlineMs) {
-    const batch = makeBatch(corpus, pick, Math.min(BATCH, executionsMax - run.executions));
+  const left = (): number =>
+    performance.now() < deadlineMs ? Math.max(0, executionsMax - run.executions) : 0;
+  while (left() > 0 && run.executions - run.newAt < SATURATED_EXECUTIONS) {
+    const batch = makeBatch(corpus, pick, Math.min(guide.batch, left()), bytesMax);
     executeBatch(run, batch, (input) => keep(corpus, input, pick));
+  }
+  const { reached } = guide;
+  guide[Symbol.dispose]();
+  while (left() > 0) {
+    run.executions += executeAll(
+      run,
+      makeBatch(corpus, pick, Math.min(BLIND_BATCH, left()), bytesMax),
+    );
   }
   return {
     target: target.name,
     executions: run.executions,
     elapsedMs: performance.now() - startedMs,
     corpus: corpus.length,
-    functions: coverage.functions,
+    reached,
+    strayWrites: run.strayWrites,
     crashes: [...run.crashes.values()],
   };
 }
@@ -87,9 +108,14 @@ function isOwnCode(url: string): boolean {
   return url.startsWith(ROOT) && !/^(node_modules|test)\//.test(url.slice(ROOT.length));
 }
 
-function makeBatch(corpus: readonly Uint8Array[], pick: Pick, size: number): Uint8Array[] {
+function makeBatch(
+  corpus: readonly Uint8Array[],
+  pick: Pick,
+  size: number,
+  bytesMax: number,
+): Uint8Array[] {
   const choose = (): Uint8Array => corpus[pick(corpus.length)]!;
-  return Array.from({ length: size }, () => mutate(choose(), choose(), pick, INPUT_BYTES_MAX));
+  return Array.from({ length: size }, () => mutate(choose(), choose(), pick, bytesMax));
 }
 
 /** A full corpus forgets any one of its members for the new one. */
@@ -105,7 +131,10 @@ function executeBatch(
   onNew: (input: Uint8Array) => void,
 ): void {
   run.executions += executeAll(run, inputs);
-  findNew(run, inputs, onNew);
+  findNew(run, inputs, (input) => {
+    run.newAt = run.executions;
+    onNew(input);
+  });
 }
 
 /** Looks at what `inputs`, just run, have reached; runs their halves again where it is new. */
@@ -114,8 +143,8 @@ function findNew(
   inputs: readonly Uint8Array[],
   onNew: (input: Uint8Array) => void,
 ): void {
-  const taken = run.coverage.take();
-  if (!run.coverage.isNew(taken)) return;
+  const taken: Look = run.guide.look();
+  if (!taken.isNew) return;
   const [only, second] = inputs;
   if (only !== undefined && second === undefined) {
     onNew(only);
@@ -127,25 +156,27 @@ function findNew(
     }
   }
   // Whatever the halves did not show again (a cache was warm) must not be searched for ever.
-  run.coverage.merge(taken);
+  taken.merge();
 }
 
 /** Returns how many inputs were run before the deadline. */
-function executeAll({ target, crashes, deadlineMs }: Run, inputs: readonly Uint8Array[]): number {
+function executeAll(run: Run, inputs: readonly Uint8Array[]): number {
   let executions = 0;
   for (const input of inputs) {
-    if (performance.now() >= deadlineMs) break;
-    execute(target, input, crashes);
+    if (performance.now() >= run.deadlineMs) break;
+    execute(run, input);
     executions++;
   }
   return executions;
 }
 
-function execute(target: Target, input: Uint8Array, crashes: Map<string, Crash>): void {
+function execute(run: Run, input: Uint8Array): void {
+  const { target, crashes } = run;
   try {
     // A parser that keeps or changes what it was given must not spoil the corpus.
     target.run(input.slice());
   } catch (error) {
+    if (error instanceof StrayWrite) run.strayWrites++;
     const key = describeCrash(error);
     if (!crashes.has(key) && crashes.size < CRASHES_MAX) crashes.set(key, { input, error });
   }

@@ -1,8 +1,10 @@
-// `npm run fuzz -- --executions 1e6 --target qmp --seed 1`: fuzzes one parser or each in turn.
+// `npm run fuzz -- --executions 1e6 --target qmp --seed 1`: fuzzes one parser or all,
+// as many at a time as there are cores.
 // Exit status 1 if anything crashed; the crashing inputs are on standard error, in hex.
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { fuzz, type Summary } from "./fuzzer.ts";
 import { loadTargets } from "./target.ts";
+import { fuzzAll, type Told } from "./worker.ts";
 
 const USAGE = "usage: npm run fuzz -- [--target NAME] [--executions N] [--seconds N] [--seed N]";
 const EXECUTIONS = 1e6;
@@ -34,16 +36,18 @@ function readOptions(): Record<"target" | "executions" | "seconds" | "seed", str
   }
 }
 
-function report({ target, executions, elapsedMs, corpus, functions, crashes }: Summary): void {
+function report(told: Told): void {
+  const { target, executions, elapsedMs, corpus, reached, strayWrites, crashes } = told;
   const rate = Math.round((executions / elapsedMs) * 1_000);
   console.log(
     `${target}: ${executions} executions, ${rate} a second, ${crashes.length} crashes, ` +
-      `${corpus} inputs kept, ${functions} functions reached`,
+      `${strayWrites} stray writes, ${corpus} inputs kept, ${reached}`,
   );
   for (const { input, error } of crashes) {
-    console.error(error instanceof Error ? error.stack : error);
+    console.error(error);
     console.error(`${target} input: ${Buffer.from(input).toString("hex")}`);
   }
+  if (crashes.length > 0) process.exitCode = 1;
 }
 
 const values = readOptions();
@@ -51,13 +55,8 @@ const executionsMax = readNumber("executions", values.executions, EXECUTIONS);
 const durationMs = readNumber("seconds", values.seconds, Number.POSITIVE_INFINITY) * 1_000;
 const seed = readNumber("seed", values.seed, 1);
 
-const targets = await loadTargets();
-const chosen = targets.filter(({ name }) => name === (values.target ?? name));
-if (chosen.length === 0) {
-  refuse(`no such target: one of ${targets.map(({ name }) => name).join(", ")}`);
-}
-for (const target of chosen) {
-  const summary = fuzz(target, { executionsMax, durationMs, seed });
-  report(summary);
-  if (summary.crashes.length > 0) process.exitCode = 1;
-}
+const names = (await loadTargets()).map(({ name }) => name);
+const chosen = names.filter((name) => name === (values.target ?? name));
+if (chosen.length === 0) refuse(`no such target: one of ${names.join(", ")}`);
+const tasks = chosen.map((target) => ({ target, executionsMax, durationMs, seed }));
+await fuzzAll(tasks, availableParallelism(), report);

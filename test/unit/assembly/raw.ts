@@ -42,8 +42,12 @@ export interface RawInstance {
   readonly free: number;
 }
 
-export function instantiate(): RawInstance {
-  const instance = new WebAssembly.Instance(loadKernelModule());
+/** Without arguments the core as it is; or one that was made from it, with what that imports. */
+export function instantiate(
+  module: WebAssembly.Module = loadKernelModule(),
+  imports: WebAssembly.Imports = {},
+): RawInstance {
+  const instance = new WebAssembly.Instance(module, imports);
   const kernels = instance.exports as unknown as RawKernels;
   const free = kernels.memory.grow(256) * 65536;
   return { kernels, bytes: new Uint8Array(kernels.memory.buffer), free };
