@@ -21,6 +21,7 @@ import { mixture } from "../../unit/assembly/samples.ts";
 import { StrayWrite } from "../guarded.ts";
 
 export const name = "pages";
+export const inputBytesMax = 16 * 1024;
 
 const RAM_BYTES = 16 * WINDOW_BYTES;
 const RAW_BYTES_MAX = 2 * WINDOW_BYTES;
@@ -47,7 +48,7 @@ export function seeds(): Uint8Array[] {
     content: mixture(1, 4 * PAGE_BYTES),
   };
   const pages = encodePages(kernel, change);
-  const bytes = compressBytes(kernel, mixture(2, 70_000));
+  const bytes = compressBytes(kernel, mixture(2, 4_000));
   return [
     Buffer.concat([Buffer.from([0]), differences()]),
     Buffer.concat([Buffer.from([0]), pages]),
@@ -109,7 +110,7 @@ function runPages(payload: Uint8Array): void {
     assert.equal(pages.size, parsePagesHeader(payload, RAM_BYTES).changedPages);
   });
   // Differences are made pages in the window.
-  if (payload[1] === 1) guardWindow();
+  if (payload[1] === 1) guardWindow((payload[2] ?? 0) | ((payload[3] ?? 0) << 8));
 }
 
 /** The receiver has `BASE` in every window. */
@@ -120,8 +121,8 @@ function readBase(view: Uint8Array, position: number): number {
   return length;
 }
 
-function guardWindow(): void {
-  kernel.window.fill(GUARD);
+function guardWindow(pages = WINDOW_PAGES): void {
+  kernel.window.fill(GUARD, 0, pages * PAGE_BYTES);
 }
 
 /** Window and shadow still hold the same. */

@@ -12,7 +12,7 @@ import type { Guide } from "../guide.ts";
 import { traced } from "../wasm-guide.ts";
 
 export const name = "scan";
-export const inputBytesMax = 640;
+export const inputBytesMax = 260;
 
 const HEADER_BYTES = 4;
 const BITMAP_BYTES_MAX = inputBytesMax + 8;
@@ -48,7 +48,7 @@ export function guide(): Guide {
 }
 
 export function seeds(): Uint8Array[] {
-  const bitmaps = [mixture(1, 512), new Uint8Array(512), Buffer.alloc(512, 0xff), Buffer.of(1)];
+  const bitmaps = [mixture(1, 200), new Uint8Array(256), Buffer.alloc(256, 0xff), Buffer.of(1)];
   return bitmaps.flatMap((bitmap) =>
     [0, 1, 2].map((what) => Buffer.concat([Buffer.of(what, 0, 2, 9), bitmap])),
   );
