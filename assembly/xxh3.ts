@@ -7,7 +7,8 @@
 //
 // WASM has no product of every other 32-bit lane, so two vectors of words are parted into their low
 // and high halves by one pair of shuffles. The plain words are summed on the side and change places
-// with their neighbours once a block, not once a stripe.
+// with their neighbours once a block, not once a stripe. A block begins with nothing, so that it
+// need not wait for the scrambling of the one before.
 
 import { PAGE_BYTES } from "./layout";
 import { avalanche3, foldedProduct, SECRET, xxh3Short } from "./xxh3-short";
@@ -71,10 +72,10 @@ function start(): void {
 
 /** Takes `stripes` stripes from `at` on, the first with the secret's bytes from `key` on. */
 function accumulate(at: usize, stripes: u32, key: usize): void {
-  let a = v128.load(lanes);
-  let b = v128.load(lanes, 16);
-  let c = v128.load(lanes, 32);
-  let d = v128.load(lanes, 48);
+  let a = i64x2.splat(0);
+  let b = i64x2.splat(0);
+  let c = i64x2.splat(0);
+  let d = i64x2.splat(0);
   let sumA = i64x2.splat(0);
   let sumB = i64x2.splat(0);
   let sumC = i64x2.splat(0);
@@ -101,10 +102,15 @@ function accumulate(at: usize, stripes: u32, key: usize): void {
     c = i64x2.add(c, i64x2.extmul_low_i32x4_u(low, high));
     d = i64x2.add(d, i64x2.extmul_high_i32x4_u(low, high));
   }
-  v128.store(lanes, i64x2.add(a, swapped(sumA)));
-  v128.store(lanes, i64x2.add(b, swapped(sumB)), 16);
-  v128.store(lanes, i64x2.add(c, swapped(sumC)), 32);
-  v128.store(lanes, i64x2.add(d, swapped(sumD)), 48);
+  gain(0, i64x2.add(a, swapped(sumA)));
+  gain(16, i64x2.add(b, swapped(sumB)));
+  gain(32, i64x2.add(c, swapped(sumC)));
+  gain(48, i64x2.add(d, swapped(sumD)));
+}
+
+/** Adds to two of the lanes. */
+function gain(at: usize, words: v128): void {
+  v128.store(lanes + at, i64x2.add(v128.load(lanes + at), words));
 }
 
 function swapped(words: v128): v128 {
