@@ -16,12 +16,11 @@ export const DELTA_BYTES_MAX: u32 = 3072;
 
 /**
  * Writes the stream of `count` pages to `staged`, and brings their shadow at `shadow` up to them.
- * The pages that `changed` selects and `zero` does not are in the window: at their places, or with
- * `packed` 1 one behind the other. Returns the stream's length.
+ * The pages that `changed` selects and `zero` does not are in the window. Returns the stream's
+ * length.
  */
-export function encodeDelta(count: u32, packed: u32, shadow: usize): u32 {
+export function encodeDelta(count: u32, shadow: usize): u32 {
   let out = staged;
-  let page = window;
   let length = lengths;
   let hash: u64 = 0;
   memory.fill(deltas, 0, (count + 7) >> 3);
@@ -31,7 +30,7 @@ export function encodeDelta(count: u32, packed: u32, shadow: usize): u32 {
       memory.fill(shadow, 0, PAGE_BYTES);
       continue;
     }
-    if (packed === 0) page = window + index * PAGE_BYTES;
+    const page = window + index * PAGE_BYTES;
     const made = xbzrleEncode(shadow, page, PAGE_BYTES, out, DELTA_BYTES_MAX, 1);
     if (made > 0) {
       const byte = deltas + (index >> 3);
@@ -45,7 +44,6 @@ export function encodeDelta(count: u32, packed: u32, shadow: usize): u32 {
       out += PAGE_BYTES;
     }
     memory.copy(shadow, page, PAGE_BYTES);
-    page += PAGE_BYTES;
   }
   store<u64>(check, hash);
   return <u32>(out - staged);

@@ -5,10 +5,9 @@
  * of a file in its memory; the guest is stopped while it is looked at.
  */
 import { closeSync, openSync, readSync } from "node:fs";
-import type { WindowChange } from "../epochs/delta.ts";
 import type { ReadInto } from "../epochs/guest-ram.ts";
 import { loadKernelModule, WINDOW_BYTES } from "../epochs/kernel.ts";
-import { reserveBytes, Shadow } from "../epochs/shadow.ts";
+import { reserveBytes, Shadow, STAGING_BYTES_MAX } from "../epochs/shadow.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type BenchGuest, printed, withGuest } from "./guest.ts";
 import type { Stopwatch } from "./kernels/measure.ts";
@@ -20,8 +19,6 @@ const MIB = 1024 * 1024;
 const MEMORY_MIB = 2048;
 const PAGE = 4096;
 const SHARES_PERCENT = [1, 10, 50] as const;
-/** As a move does: what waits to be encoded is bounded. */
-const STAGING_BYTES_MAX = 128 * MIB;
 /** What the collector of the host language and the libraries may keep between two rounds. */
 const GROWTH_MIB_AIM = 32;
 /** Rounds until the process has all that it will ever reserve. */
@@ -77,7 +74,7 @@ export const guestScanBench: Bench = {
   options: { rounds: { default: 7, help: "rounds of each share" } },
   async run({ rounds = 7 }, ports) {
     const { clock } = ports;
-    const besideBytes = reserveBytes(MEMORY_MIB * MIB) + STAGING_BYTES_MAX;
+    const besideBytes = reserveBytes(MEMORY_MIB * MIB);
     const native = loadNative();
     const stopwatch = native.threadMs ?? clock.nowMs;
     try {
@@ -107,7 +104,8 @@ async function scanOften(
 ): Promise<Outcome> {
   const { clock, note } = ports;
   await printed(guest, READY, clock);
-  const shadow = new Shadow(loadKernelModule(), guest.ramBytes);
+  const stagingBytes = STAGING_BYTES_MAX;
+  const shadow = new Shadow(loadKernelModule(), guest.ramBytes, { stagingBytes });
   const fd = openSync(guest.ram, "r");
   const readInto: ReadInto = (view, position) => readSync(fd, view, 0, view.length, position);
   const passes = new Map<number, Pass[]>(SHARES_PERCENT.map((percent) => [percent, []]));
@@ -152,27 +150,22 @@ async function write(
 /** Finds what changed, sets it aside while there is room, and encodes it. */
 function scanOnce(shadow: Shadow, readInto: ReadInto, stopwatch: Stopwatch): Pass {
   const pass = { scanMs: 0, copyMs: 0, encodeMs: 0, changedBytes: 0, sentBytes: 0 };
-  let aside: WindowChange[] = [];
-  let asideBytes = 0;
   const encode = (): void => {
     const startedMs = stopwatch();
-    for (const change of aside) pass.sentBytes += shadow.encode(change).length;
+    for (let made = shadow.encodeAside(); made !== undefined; made = shadow.encodeAside()) {
+      pass.sentBytes += made.payload.length;
+      pass.changedBytes += made.dataBytes;
+    }
     pass.encodeMs += stopwatch() - startedMs;
-    aside = [];
-    asideBytes = 0;
   };
   for (let at = 0; at < shadow.ramBytes; at += WINDOW_BYTES) {
     const startedMs = stopwatch();
     const found = shadow.scanWindow(readInto, at, WINDOW_BYTES, "delta");
     const foundMs = stopwatch();
     pass.scanMs += foundMs - startedMs;
-    for (const change of found) {
-      aside.push(shadow.setAside(change));
-      asideBytes += change.dataBytes;
-    }
+    for (const part of found) shadow.setAside(part);
     pass.copyMs += stopwatch() - foundMs;
-    if (asideBytes > STAGING_BYTES_MAX - WINDOW_BYTES) encode();
-    pass.changedBytes += found.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
+    if (!shadow.hasRoom) encode();
   }
   encode();
   return pass;

@@ -68,7 +68,7 @@ interface Exports {
   runs(bitmap: number, bits: number, from: number, gap: number, out: number, max: number): number;
   compress(source: number, length: number, target: number): number;
   decompress(source: number, length: number, target: number, targetLength: number): number;
-  encodeDelta(count: number, packed: number, shadow: number): number;
+  encodeDelta(count: number, shadow: number): number;
   decodeDelta(count: number, total: number): number;
   encodeBlocks(length: number): number;
   decodeBlocks(length: number, rawLength: number): number;
@@ -174,14 +174,25 @@ export class Kernel {
     copyPages(window.value, changed.value, pages, this.shadowAt(offset, pages));
   }
 
+  /** The reverse of `gather` with no page zero: puts the changed pages at their places. */
+  spread(changed: Uint8Array, pages: number, content: Uint8Array): void {
+    this.changed.set(changed);
+    let packed = 0;
+    for (const { start, length } of this.runs(this.changed, pages)) {
+      const from = packed;
+      packed += length * PAGE_BYTES;
+      this.window.set(content.subarray(from, packed), start * PAGE_BYTES);
+    }
+    assert.equal(packed, content.length, "content of other pages");
+  }
+
   /**
    * Stages the window's changed pages as differences against the shadow at `offset` (bytes), and
-   * brings the shadow up to them. With `packed`, the window holds but those that are not zero, one
-   * behind the other.
+   * brings the shadow up to them.
    */
-  encodeDelta(offset: number, pages: number, packed: boolean): DeltaStream {
+  encodeDelta(offset: number, pages: number): DeltaStream {
     const shadow = this.shadowAt(offset, pages);
-    const bytes = this.exports.encodeDelta(pages, packed ? 1 : 0, shadow);
+    const bytes = this.exports.encodeDelta(pages, shadow);
     const deltas = this.deltas.subarray(0, Math.ceil(pages / 8));
     const lengths = this.lengths.subarray(0, 2 * countBits(deltas));
     return { bytes, deltas, lengths, check: this.check[0]! };

@@ -5,7 +5,8 @@
  *         So a payload that was made must be sent, in that order, or the stream begun anew.
  * Rule 2: what is set aside has no payload yet, and the shadow is what it differs from. A window is
  *         therefore not looked at again before what was set aside of it is encoded.
- * Rule 3: memory is that of the RAM plus a fixed few MiB a segment; scanning adds one window.
+ * Rule 3: memory is that of the RAM plus a fixed few MiB a segment, and the room for what is set
+ *         aside; scanning adds one window. A page that was never anything but zero takes none.
  *
  * RAM is split into segments of 512 MiB, each in a WASM memory of its own, reserved at once.
  * @module
@@ -13,10 +14,13 @@
 import assert from "node:assert/strict";
 import { encodeStagedDelta, encodeStagedPages, type WindowChange } from "./delta.ts";
 import { type ReadInto, readFully } from "./guest-ram.ts";
-import { Kernel, PAGE_BYTES, SHADOW_BYTES_MAX, WINDOW_BYTES } from "./kernel.ts";
+import { countBits, Kernel, PAGE_BYTES, SHADOW_BYTES_MAX, WINDOW_BYTES } from "./kernel.ts";
+import { Staging } from "./staging.ts";
 
 /** The fixed scratch of each segment's memory, rounded up: assembly/layout.ts. */
 const SCRATCH_BYTES = 4 * 1024 * 1024;
+/** Changed pages of a cut are held until the guest runs again: no more than this. */
+export const STAGING_BYTES_MAX = 128 * 1024 * 1024;
 
 /**
  * `full` sends every page as it is (epoch 0); `delta` those that differ from the shadow, and of
@@ -26,35 +30,81 @@ export type ScanMode = "full" | "delta";
 
 /** The memory that a shadow of so much RAM takes, for admission. */
 export function reserveBytes(ramBytes: number): number {
-  return ramBytes + Math.ceil(ramBytes / SHADOW_BYTES_MAX) * SCRATCH_BYTES;
+  const scratchBytes = Math.ceil(ramBytes / SHADOW_BYTES_MAX) * SCRATCH_BYTES;
+  return ramBytes + scratchBytes + Math.min(ramBytes, STAGING_BYTES_MAX);
 }
 
-/** What a scan has found in one window, or in what of it lies in one segment. */
-export interface Found {
+/** Pages of one window, or of what of it lies in one segment. */
+interface Range {
   readonly firstPage: number;
   readonly pages: number;
-  /** The changed pages that are not all zero. */
-  readonly dataBytes: number;
+}
+
+/** What a scan has found there. */
+export interface Found extends Range {
+  readonly changedPages: number;
   readonly mode: ScanMode;
 }
 
-/** See the head of this file. `ramBytes` is a multiple of 4096. Throws NO_SPACE. */
+/** A payload, and how many bytes of pages that are not all zero it stands for. */
+export interface Encoded {
+  readonly payload: Buffer;
+  readonly dataBytes: number;
+}
+
+/** What was set aside: the changed pages, zero or not, one behind the other in the staging. */
+interface Aside extends Range {
+  readonly changed: Uint8Array;
+  readonly start: number;
+  readonly sizeBytes: number;
+}
+
+export interface ShadowOptions {
+  /** Where its part of the RAM begins, in whole windows; 0 unless told. */
+  readonly from?: number;
+  /** Room for what is set aside; none unless told. */
+  readonly stagingBytes?: number;
+}
+
+/**
+ * See the head of this file. It is of `ramBytes` (a multiple of 4096) of RAM, all of it or a part;
+ * positions and page numbers are those of the whole. Throws NO_SPACE.
+ */
 export class Shadow {
+  readonly from: number;
   readonly ramBytes: number;
+  private readonly staging: Staging;
   private segments: readonly Kernel[];
-  /** Windows, by number, of which something is set aside. */
-  private readonly aside = new Set<number>();
+  /** In the order in which it is to be encoded, and how many of them are. */
+  private aside: Aside[] = [];
+  private encoded = 0;
+  /** Windows, by number, and how many parts of each are aside. */
+  private readonly asideWindows = new Map<number, number>();
   /** What the last scan found and nobody took yet: it is in the kernels' windows. */
   private found: readonly Found[] = [];
 
-  constructor(module: WebAssembly.Module, ramBytes: number) {
+  constructor(module: WebAssembly.Module, ramBytes: number, options: ShadowOptions = {}) {
+    const { from = 0, stagingBytes = 0 } = options;
     assert(ramBytes > 0 && ramBytes % PAGE_BYTES === 0, `RAM of ${ramBytes} bytes`);
+    assert(from >= 0 && from % WINDOW_BYTES === 0, `from ${from}`);
+    this.from = from;
     this.ramBytes = ramBytes;
+    this.staging = new Staging(stagingBytes);
     const segments: Kernel[] = [];
     for (let start = 0; start < ramBytes; start += SHADOW_BYTES_MAX) {
       segments.push(new Kernel(module, Math.min(SHADOW_BYTES_MAX, ramBytes - start)));
     }
     this.segments = segments;
+  }
+
+  /** Whether there is room to set aside whatever a window may hold. */
+  get hasRoom(): boolean {
+    return this.staging.freeBytes >= WINDOW_BYTES;
+  }
+
+  /** Makes some of the staging ready, so that a pause need not; call it while the guest runs. */
+  touchStaging(): void {
+    this.staging.touch(WINDOW_BYTES);
   }
 
   /**
@@ -63,93 +113,110 @@ export class Shadow {
    * `setAside` before the next scan. Throws FILE_FAILED if the RAM ends early.
    */
   scanWindow(readInto: ReadInto, position: number, length: number, mode: ScanMode): Found[] {
-    assert(position >= 0 && position % PAGE_BYTES === 0, `position ${position}`);
+    assert(position >= this.from && position % PAGE_BYTES === 0, `position ${position}`);
     assert(length > 0 && length <= WINDOW_BYTES && length % PAGE_BYTES === 0, `${length} bytes`);
-    assert(position + length <= this.ramBytes, `position ${position} past the end of RAM`);
-    assert(!windowsOf(position, length).some((window) => this.aside.has(window)), "still aside");
+    assert(position + length <= this.from + this.ramBytes, `position ${position} past the end`);
+    const windows = windowsOf(position, length);
+    assert(!windows.some((window) => this.asideWindows.has(window)), "still aside");
     const found: Found[] = [];
     for (const [at, bytes] of this.split(position, length)) {
-      const kernel = this.segmentOf(at);
+      const { kernel, offset } = this.segmentOf(at);
       readFully(readInto, kernel.window.subarray(0, bytes), at);
       const pages = bytes / PAGE_BYTES;
       if (mode === "full") kernel.selectAll(pages);
-      const changed = mode === "full" ? pages : kernel.compare(at % SHADOW_BYTES_MAX, pages);
-      if (changed === 0) continue;
-      const dataBytes = (changed - kernel.zeroPages(pages)) * PAGE_BYTES;
-      found.push({ firstPage: at / PAGE_BYTES, pages, dataBytes, mode });
+      const changedPages = mode === "full" ? pages : kernel.compare(offset, pages);
+      if (changedPages > 0) found.push({ firstPage: at / PAGE_BYTES, pages, changedPages, mode });
     }
     this.found = found;
     return found;
   }
 
   /** The payload of what the last scan found; the shadow follows. */
-  encodeFound(part: Found): Buffer {
+  encodeFound(part: Found): Encoded {
     const { firstPage, pages, mode } = part;
-    const kernel = this.take(part);
-    if (mode === "delta") return this.encodeDelta(kernel, firstPage, pages, false);
+    const { kernel, offset } = this.take(part);
+    if (mode === "delta") return encodeDelta(kernel, offset, part);
+    const dataBytes = (pages - kernel.zeroPages(pages)) * PAGE_BYTES;
     const content = kernel.gather(pages);
-    kernel.updateShadow((firstPage * PAGE_BYTES) % SHADOW_BYTES_MAX, pages);
-    return encodeStagedPages(kernel, { firstPage, pages, ...bitmapsOf(kernel, pages), content });
+    const change = { firstPage, pages, ...bitmapsOf(kernel, pages), content };
+    const payload = encodeStagedPages(kernel, change);
+    // Pages that are as they were stay untouched: of a fresh shadow, all that are zero.
+    kernel.compare(offset, pages);
+    kernel.updateShadow(offset, pages);
+    return { payload, dataBytes };
   }
 
   /**
    * The same for the pause, in which nothing is encoded: copies what the last scan found, for
-   * `encode` once the guest runs again. Bound how many: each holds its pages until then.
+   * `encodeAside` once the guest runs again. Only while there `hasRoom`.
    */
-  setAside(part: Found): WindowChange {
-    const { firstPage, pages, mode } = part;
+  setAside(part: Found): void {
+    const { firstPage, pages, changedPages, mode } = part;
     assert(mode === "delta", "only differences are set aside");
-    const kernel = this.take(part);
-    for (const window of windowsOf(firstPage * PAGE_BYTES, pages * PAGE_BYTES)) {
-      this.aside.add(window);
-    }
-    const { changed, zero } = bitmapsOf(kernel, pages);
-    const content = kernel.gather(pages).slice();
-    return { firstPage, pages, changed: changed.slice(), zero: zero.slice(), content };
+    const { kernel } = this.take(part);
+    kernel.zero.fill(0);
+    const sizeBytes = changedPages * PAGE_BYTES;
+    const start = this.staging.put(kernel.gather(pages));
+    const changed = kernel.changed.slice(0, Math.ceil(pages / 8));
+    this.aside.push({ firstPage, pages, changed, start, sizeBytes });
+    this.countAside(part, 1);
   }
 
-  /** The payload of what was set aside; the shadow follows. */
-  encode(change: WindowChange): Buffer {
-    const { firstPage, pages, changed, zero, content } = change;
-    const kernel = this.segmentOf(firstPage * PAGE_BYTES);
-    for (const window of windowsOf(firstPage * PAGE_BYTES, pages * PAGE_BYTES)) {
-      assert(this.aside.delete(window), "encoded twice");
-    }
+  /** The payload of what was set aside first; the shadow follows. Undefined: nothing is aside. */
+  encodeAside(): Encoded | undefined {
+    const first = this.aside[this.encoded];
+    if (first === undefined) return undefined;
     // What the last scan left in the kernel's window goes.
     this.found = [];
-    kernel.changed.set(changed);
-    kernel.zero.set(zero);
-    kernel.window.set(content);
-    return this.encodeDelta(kernel, firstPage, pages, true);
+    const { firstPage, pages, changed, start, sizeBytes } = first;
+    const { kernel, offset } = this.segmentOf(firstPage * PAGE_BYTES);
+    kernel.spread(changed, pages, this.staging.at(start, sizeBytes));
+    this.countAside(first, -1);
+    this.encoded++;
+    if (this.encoded === this.aside.length) this.clearAside();
+    return encodeDelta(kernel, offset, first);
   }
 
   /** Gives the memory back. */
   close(): void {
     this.segments = [];
+    this.clearAside();
   }
 
-  private encodeDelta(kernel: Kernel, firstPage: number, pages: number, packed: boolean): Buffer {
-    const offset = (firstPage * PAGE_BYTES) % SHADOW_BYTES_MAX;
-    const stream = kernel.encodeDelta(offset, pages, packed);
-    return encodeStagedDelta(kernel, { firstPage, pages, ...bitmapsOf(kernel, pages) }, stream);
+  private clearAside(): void {
+    this.aside = [];
+    this.encoded = 0;
+    this.staging.clear();
   }
 
-  /** The kernel whose window still holds what a scan has found. */
-  private take(part: Found): Kernel {
+  private countAside({ firstPage, pages }: Range, by: 1 | -1): void {
+    for (const window of windowsOf(firstPage * PAGE_BYTES, pages * PAGE_BYTES)) {
+      const count = (this.asideWindows.get(window) ?? 0) + by;
+      if (count === 0) this.asideWindows.delete(window);
+      else this.asideWindows.set(window, count);
+    }
+  }
+
+  /** Where the kernel's window still holds what a scan has found. */
+  private take(part: Found): { kernel: Kernel; offset: number } {
     assert(this.found.includes(part), "not of the last scan, or taken already");
     this.found = this.found.filter((other) => other !== part);
     return this.segmentOf(part.firstPage * PAGE_BYTES);
   }
 
-  private segmentOf(position: number): Kernel {
-    const kernel = this.segments[Math.floor(position / SHADOW_BYTES_MAX)];
+  /** The kernel of a position, and how far into its shadow that is. */
+  private segmentOf(position: number): { kernel: Kernel; offset: number } {
+    const within = position - this.from;
+    const kernel = this.segments[Math.floor(within / SHADOW_BYTES_MAX)];
     assert(kernel !== undefined, "shadow is closed");
-    return kernel;
+    return { kernel, offset: within % SHADOW_BYTES_MAX };
   }
 
   /** A window lies in one segment, or across the border of two: [position, bytes] of each. */
   private split(position: number, length: number): [number, number][] {
-    const border = (Math.floor(position / SHADOW_BYTES_MAX) + 1) * SHADOW_BYTES_MAX;
+    const within = position - this.from;
+    const nextSegment = (Math.floor(within / SHADOW_BYTES_MAX) + 1) * SHADOW_BYTES_MAX;
+    const border = this.from + nextSegment;
     const first = Math.min(length, border - position);
     if (first === length) return [[position, length]];
     return [
@@ -157,6 +224,15 @@ export class Shadow {
       [border, length - first],
     ];
   }
+}
+
+/** The changed pages, which are at their places in the kernel's window, as differences. */
+function encodeDelta(kernel: Kernel, offset: number, { firstPage, pages }: Range): Encoded {
+  const zeroPages = kernel.zeroPages(pages);
+  const stream = kernel.encodeDelta(offset, pages);
+  const bitmaps = bitmapsOf(kernel, pages);
+  const payload = encodeStagedDelta(kernel, { firstPage, pages, ...bitmaps }, stream);
+  return { payload, dataBytes: (countBits(bitmaps.changed) - zeroPages) * PAGE_BYTES };
 }
 
 /** The kernel's bitmaps; behind these bytes they are of an earlier, longer window. */

@@ -5,7 +5,7 @@
  */
 
 import { Kernel } from "../../epochs/kernel.ts";
-import { Shadow } from "../../epochs/shadow.ts";
+import { STAGING_BYTES_MAX } from "../../epochs/shadow.ts";
 import type { MigrateOut, MigrationProgress } from "../../protocol/authority.ts";
 import type { FrozenDefinition } from "../../protocol/definition.ts";
 import {
@@ -24,7 +24,7 @@ import type { AcceptData, DataLink } from "../../runtime/data-link.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Chains, Event } from "../authority/state.ts";
 import { type DiskCutPorts, DiskCuts } from "../capture/disk-cuts.ts";
-import { RamFile } from "../capture/ram.ts";
+import { openScanner } from "../capture/scan-ram.ts";
 import type { Guest } from "../qemu/guest.ts";
 import { nextRound } from "./convergence.ts";
 import { EpochWriter } from "./epoch-writer.ts";
@@ -32,8 +32,6 @@ import type { PauseGate } from "./gate.ts";
 import { Ledger } from "./ledger.ts";
 import { cutRound, fuzzyRound, lastEpoch, type Work } from "./rounds.ts";
 
-/** Changed pages of a cut are held until the guest runs again: no more than this. */
-const STAGING_BYTES_MAX = 128 * 1024 * 1024;
 /** A target that applies an epoch and says nothing for so long is lost. */
 const ACK_MS = 30_000;
 
@@ -137,21 +135,20 @@ export class OutgoingStream {
     const writer = new EpochWriter(this.link, { vmId, stream, term: toTerm });
     this.writer = writer;
     if (this.ended !== undefined) throw this.ended;
-    const shadow = new Shadow(ports.module, ports.definition.memoryBytes);
-    const ram = new RamFile(ports.ramPath, "read");
+    const { memoryBytes } = ports.definition;
+    const { ramPath, stagingBytesMax = STAGING_BYTES_MAX } = ports;
+    const scanner = openScanner({ ramPath, memoryBytes, stagingBytesMax }, ports);
     try {
       await this.rounds({
         command,
         clock: ports.clock,
         guest: ports.guest,
-        memoryBytes: ports.definition.memoryBytes,
-        stagingBytesMax: ports.stagingBytesMax ?? STAGING_BYTES_MAX,
+        memoryBytes,
         ledger: this.ledger,
         writer,
         disks: new DiskCuts(ports.definition, ports.chains, ports.disks),
-        shadow,
+        scanner,
         kernel: new Kernel(ports.module),
-        ram,
         dispatch: ports.dispatch,
         breathe: ports.breathe,
         gate: ports.gate,
@@ -160,8 +157,7 @@ export class OutgoingStream {
         endEpoch: () => this.endEpoch(writer),
       });
     } finally {
-      ram.close();
-      shadow.close();
+      await scanner.close();
     }
   }
 

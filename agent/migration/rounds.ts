@@ -7,10 +7,10 @@
  * Rule 2: what was read into the shadow is sent, or the stream ends (epochs/shadow.ts, rule 1).
  * @module
  */
-import type { WindowChange } from "../../epochs/delta.ts";
 import { encodeExtent, encodeState } from "../../epochs/extent.ts";
 import { type Kernel, WINDOW_BYTES } from "../../epochs/kernel.ts";
-import type { ScanMode, Shadow } from "../../epochs/shadow.ts";
+import type { Scanned, Scanner } from "../../epochs/scanner.ts";
+import type { ScanMode } from "../../epochs/shadow.ts";
 import type { MigrateOut } from "../../protocol/authority.ts";
 import type { EpochAck } from "../../protocol/epoch.ts";
 import { type ErrorCode, SystemError } from "../../protocol/error.ts";
@@ -18,7 +18,6 @@ import type { Clock } from "../../runtime/clock.ts";
 import { crashPoint } from "../../runtime/crash-point.ts";
 import type { Event } from "../authority/state.ts";
 import type { DiskCuts } from "../capture/disk-cuts.ts";
-import type { RamFile } from "../capture/ram.ts";
 import type { Guest } from "../qemu/guest.ts";
 import type { EpochWriter } from "./epoch-writer.ts";
 import type { PauseGate } from "./gate.ts";
@@ -26,8 +25,8 @@ import type { Ledger } from "./ledger.ts";
 
 /** A last pause that outlasts its limit by this is given up: the guest goes on here. */
 const OVERRUN_MS = 2_000;
-/** Windows between two turns of the event loop while the guest is paused. */
-const WINDOWS_A_TURN = 16;
+/** RAM read between two turns of the event loop while the guest is paused. */
+const TURN_BYTES = 16 * WINDOW_BYTES;
 
 /** What QEMU answers when it cannot save the state and goes on. */
 const REFUSED: readonly ErrorCode[] = ["QMP_REFUSED", "QMP_TIMEOUT"];
@@ -38,14 +37,11 @@ export interface Work {
   readonly clock: Clock;
   readonly guest: Guest;
   readonly memoryBytes: number;
-  /** Changed pages of a cut are held until the guest runs again: no more than this. */
-  readonly stagingBytesMax: number;
   readonly ledger: Ledger;
   readonly writer: EpochWriter;
   readonly disks: DiskCuts;
-  readonly shadow: Shadow;
+  readonly scanner: Scanner;
   readonly kernel: Kernel;
-  readonly ram: RamFile;
   readonly dispatch: (event: Event) => void;
   /** Lets other work of the agent go on. */
   readonly breathe: () => Promise<void>;
@@ -68,8 +64,8 @@ export async function fuzzyRound(work: Work): Promise<void> {
   dispatch({ type: "chains", vmId: work.command.vmId, chains: disks.planned() });
   await disks.snapshot(guest);
   await writer.begin({ content: mode, kind: "fuzzy", memoryBytes });
-  const sent = await sendPages(work, 0, mode);
-  const changedBytes = sent.bytes + (await sendExtents(work));
+  const sent = await sendPages(work, mode);
+  const changedBytes = sent.changedBytes + (await sendExtents(work));
   await work.endEpoch();
   ledger.note({ kind: "fuzzy", changedBytes, scanMs: sent.scanMs, startedMs });
 }
@@ -88,24 +84,23 @@ export async function cutRound(work: Work): Promise<void> {
   const fixedMs = pausedMs - found.scanMs;
   dispatch({ type: "cut-over", vmId });
   crashPoint("agent-cut-continue", guest.identity.pid);
-  const whole = found.doneBytes === memoryBytes && deviceState !== undefined;
+  const whole = found.scannedBytes === memoryBytes && deviceState !== undefined;
   await writer.begin({ content: "delta", kind: whole ? "cut" : "fuzzy", memoryBytes });
-  // In the order of their payloads, and before these windows are looked at again (shadow.ts).
-  for (const change of found.changes) await writer.content("pages", work.shadow.encode(change));
-  const rest = await sendPages(work, found.doneBytes, "delta");
-  const changedBytes = found.bytes + rest.bytes + (await sendExtents(work));
+  // What is aside, and what there was no room for.
+  const sent = await sendPages(work, "delta");
+  const changedBytes = sent.changedBytes + (await sendExtents(work));
   if (whole) await sendState(work, deviceState);
   await work.endEpoch();
   // A fuzzy epoch spoils the restore point before it.
   dispatch({ type: "epoch-acked", vmId, stream, epoch: whole ? writer.epoch : -1 });
-  const scanMs = found.scanMs + rest.scanMs;
+  const scanMs = found.scanMs + sent.scanMs;
   const kind = deviceState === undefined ? "voided" : whole ? "cut" : "overflow";
   ledger.note({ kind, changedBytes, scanMs, fixedMs, startedMs });
 }
 
 /** What is done while the guest stands. */
 async function pausedCut(work: Work): Promise<{
-  readonly found: Found;
+  readonly found: Scanned;
   readonly deviceState: Uint8Array | undefined;
   readonly pausedMs: number;
 }> {
@@ -178,10 +173,9 @@ async function carryLast(work: Work): Promise<void> {
   let carriedMs = 0;
   const carry = async (): Promise<void> => {
     await writer.begin({ content: "delta", kind: "last", memoryBytes });
-    const { bytes, scanMs } = await sendPages(work, 0, "delta", parts);
-    parts.scan = scanMs;
+    const { changedBytes } = await sendPages(work, "delta", parts);
     carriedMs = clock.nowMs();
-    ledger.lastCarried(bytes + (await sendExtents(work)));
+    ledger.lastCarried(changedBytes + (await sendExtents(work)));
   };
   const [, deviceState] = await bothEnded(carry(), guest.migrateState());
   parts.state = clock.nowMs() - carriedMs;
@@ -197,73 +191,55 @@ async function carryLast(work: Work): Promise<void> {
   work.assertGoing();
 }
 
-interface Sent {
-  readonly bytes: number;
-  readonly scanMs: number;
-}
-
 /**
- * Reads RAM from `from` on and sends what changed. With `parts` the guest is paused: the time of
- * encoding and sending is added to them.
+ * Sends what is aside, and what changed in the RAM that was not looked at. With `parts` the guest
+ * is paused, and its times are added to them: of sending, what scan and encoding did not hide.
  */
 async function sendPages(
   work: Work,
-  from: number,
   mode: ScanMode,
-  parts?: { encode: number; send: number },
-): Promise<Sent> {
-  const { clock, ledger, writer, shadow, ram, memoryBytes } = work;
-  let bytes = 0;
-  let scanMs = 0;
-  for (let at = from; at < memoryBytes; at += WINDOW_BYTES) {
-    if (parts === undefined) await work.gate.pass();
-    const length = Math.min(WINDOW_BYTES, memoryBytes - at);
-    const beforeMs = clock.nowMs();
-    const changes = shadow.scanWindow(ram.readInto, at, length, mode);
-    scanMs += clock.nowMs() - beforeMs;
-    for (const change of changes) {
-      bytes += change.dataBytes;
-      const foundMs = clock.nowMs();
-      const payload = shadow.encodeFound(change);
-      const encodedMs = clock.nowMs();
+  parts?: { scan: number; encode: number; send: number },
+): Promise<Scanned> {
+  const { clock, ledger, writer, scanner } = work;
+  const startedMs = clock.nowMs();
+  const breathe = breather(work);
+  let sendMs = 0;
+  const scanned = await scanner.encode(mode, {
+    before: () => (parts === undefined ? work.gate.pass() : Promise.resolve()),
+    async payload(payload) {
+      const beforeMs = clock.nowMs();
       await writer.content("pages", payload);
-      if (parts === undefined) continue;
-      parts.encode += encodedMs - foundMs;
-      parts.send += clock.nowMs() - encodedMs;
-    }
-    if (parts === undefined) ledger.at(mode === "full" ? "full" : "round", at + length);
-    if (parts === undefined || at % (WINDOWS_A_TURN * WINDOW_BYTES) === 0) await work.breathe();
-    work.assertGoing();
+      sendMs += clock.nowMs() - beforeMs;
+    },
+    async after(scannedBytes) {
+      if (parts === undefined) ledger.at(mode === "full" ? "full" : "round", scannedBytes);
+      await (parts === undefined ? work.breathe() : breathe(scannedBytes));
+      work.assertGoing();
+    },
+  });
+  if (parts !== undefined) {
+    const { scanMs, encodeMs } = scanned;
+    parts.scan += scanMs;
+    parts.encode += encodeMs;
+    const restMs = clock.nowMs() - startedMs - scanMs - encodeMs;
+    parts.send += Math.max(0, Math.min(sendMs, restMs));
   }
-  return { bytes, scanMs };
-}
-
-interface Found extends Sent {
-  readonly changes: readonly WindowChange[];
-  /** How far RAM was read: not to its end when there was too much. */
-  readonly doneBytes: number;
+  return scanned;
 }
 
 /** Sets aside what changed, as much of it as may be held. */
-async function collect(work: Work): Promise<Found> {
-  const { clock, shadow, ram, memoryBytes, stagingBytesMax } = work;
-  const changes: WindowChange[] = [];
-  let bytes = 0;
-  let scanMs = 0;
-  let at = 0;
-  while (at < memoryBytes && bytes <= stagingBytesMax - WINDOW_BYTES) {
-    const length = Math.min(WINDOW_BYTES, memoryBytes - at);
-    const beforeMs = clock.nowMs();
-    for (const change of shadow.scanWindow(ram.readInto, at, length, "delta")) {
-      changes.push(shadow.setAside(change));
-      bytes += change.dataBytes;
-    }
-    scanMs += clock.nowMs() - beforeMs;
-    // The device state arrives meanwhile, and its sender must not wait for the scan's end.
-    if (at % (WINDOWS_A_TURN * WINDOW_BYTES) === 0) await work.breathe();
-    at += length;
-  }
-  return { changes, bytes, scanMs, doneBytes: at };
+function collect(work: Work): Promise<Scanned> {
+  return work.scanner.setAside({ after: breather(work) });
+}
+
+/** In a pause the device state arrives meanwhile: its sender must not wait for the scan's end. */
+function breather(work: Work): (scannedBytes: number) => Promise<void> {
+  let nextBytes = 0;
+  return async (scannedBytes) => {
+    if (scannedBytes < nextBytes) return;
+    nextBytes = scannedBytes + TURN_BYTES;
+    await work.breathe();
+  };
 }
 
 async function sendExtents({ writer, kernel, disks, assertGoing }: Work): Promise<number> {

@@ -2,7 +2,7 @@
  * The delta codec as a move uses it: what a cut has set aside of a guest's RAM, encoded once the
  * guest runs again. Its peers get the same changed pages, gathered, in blocks of 64 KiB.
  */
-import { decodePages, type WindowChange } from "../../epochs/delta.ts";
+import { decodePages } from "../../epochs/delta.ts";
 import type { ReadInto } from "../../epochs/guest-ram.ts";
 import { Kernel, loadKernelModule, WINDOW_BYTES } from "../../epochs/kernel.ts";
 import { Shadow } from "../../epochs/shadow.ts";
@@ -36,7 +36,7 @@ function pairRows(site: KernelSite, rounds: number, seconds: number): Measured[]
   const { name, bytes: old } = ramImage();
   const current = laterImage(seconds).bytes;
   const input = `${name} ${seconds} s apart`;
-  const shadow = new Shadow(loadKernelModule(), old.length);
+  const shadow = new Shadow(loadKernelModule(), old.length, { stagingBytes: old.length });
   bringUp(shadow, old);
   const gathered = gather(current, changedPages(old, current));
   const peers = peersOf(site, gathered);
@@ -85,15 +85,17 @@ function encodeOnce(
   current: Buffer,
 ): { ms: number; payloads: Buffer[] } {
   const readInto = readerOf(current);
-  const changes: WindowChange[] = [];
   for (let at = 0; at < current.length; at += WINDOW_BYTES) {
     for (const found of shadow.scanWindow(readInto, at, WINDOW_BYTES, "delta")) {
-      changes.push(shadow.setAside(found));
+      shadow.setAside(found);
     }
   }
   const stopwatch = native.threadMs ?? clock.nowMs;
   const startedMs = stopwatch();
-  const payloads = changes.map((change) => shadow.encode(change));
+  const payloads: Buffer[] = [];
+  for (let made = shadow.encodeAside(); made !== undefined; made = shadow.encodeAside()) {
+    payloads.push(made.payload);
+  }
   return { ms: stopwatch() - startedMs, payloads };
 }
 

@@ -73,7 +73,7 @@ function differences(): Uint8Array {
       return view.length;
     };
     const [found] = shadow.scanWindow(readInto, 0, WINDOW_BYTES, "delta");
-    return shadow.encodeFound(found!);
+    return shadow.encodeFound(found!).payload;
   });
   return payloads[1]!;
 }

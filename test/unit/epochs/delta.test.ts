@@ -205,7 +205,7 @@ function difference(old: Uint8Array, current: Uint8Array): Buffer {
   const shadow = new Shadow(loadKernelModule(), RAM_BYTES);
   for (const ram of [old, current]) {
     const found = shadow.scanWindow(readFrom(ram), BASE_AT, ram.length, "delta");
-    const payloads = found.map((part) => shadow.encodeFound(part));
+    const payloads = found.map((part) => shadow.encodeFound(part).payload);
     if (ram === current) return payloads[0]!;
   }
   throw new Error("nothing differs");

@@ -167,47 +167,71 @@ kernel("encodeStaged() and compress() make LZ4 blocks that the reference makes t
   assert.is(Buffer.compare(owner.encodeStaged(bytes.length), expected), 0);
 });
 
-kernel(
-  "decodeDelta() makes the pages that encodeDelta() was given, packed or in their places",
-  () => {
-    const pages = 40;
-    for (const packed of [false, true]) {
-      const owner = new Kernel(module, 3 * WINDOW_BYTES);
-      const offset = WINDOW_BYTES + 8 * PAGE_BYTES;
-      const old = mixture(5, pages * PAGE_BYTES);
-      owner.window.set(old);
-      owner.selectAll(pages);
-      owner.updateShadow(offset, pages);
-      const current = Uint8Array.from(old);
-      for (const page of [0, 7, 8, 39]) current[page * PAGE_BYTES + 100 * page]! ^= 1;
-      current.fill(0, 9 * PAGE_BYTES, 10 * PAGE_BYTES);
-      crypto.getRandomValues(current.subarray(20 * PAGE_BYTES, 21 * PAGE_BYTES));
-      owner.window.set(current);
-      assert.is(owner.compare(offset, pages), 6);
-      assert.is(owner.zeroPages(pages), 1);
-      if (packed) owner.window.set(owner.gather(pages).slice());
-      const stream = owner.encodeDelta(offset, pages, packed);
-      const [changed, zero] = [owner.changed.slice(0, 5), owner.zero.slice(0, 5)];
-      const [deltas, lengths] = [stream.deltas.slice(), stream.lengths.slice()];
-      assert.equal(bitsOf(deltas, pages), [0, 7, 8, 39]);
-      assert.is(stream.bytes, PAGE_BYTES + 4 * 3 + 3);
-      // What decodes it is another kernel, which holds the old pages.
-      const receiver = new Kernel(module);
-      const blocks = owner.encodeStaged(stream.bytes).slice();
-      receiver.window.set(old);
-      receiver.decodeBlocks(blocks, stream.bytes);
-      const check = receiver.decodeDelta({ pages, changed, zero, deltas, lengths }, stream.bytes);
-      assert.is(check, stream.check);
-      current.set(old.subarray(9 * PAGE_BYTES, 10 * PAGE_BYTES), 9 * PAGE_BYTES);
-      const made = receiver.window.subarray(0, current.length);
-      assert.is(Buffer.compare(made, current), 0, `packed: ${packed}`);
-      // The shadow has followed, zero page and all.
-      owner.window.set(current);
-      owner.window.fill(0, 9 * PAGE_BYTES, 10 * PAGE_BYTES);
-      assert.is(owner.compare(offset, pages), 0);
+kernel("decodeDelta() makes the pages that encodeDelta() was given", () => {
+  const pages = 40;
+  const owner = new Kernel(module, 3 * WINDOW_BYTES);
+  const offset = WINDOW_BYTES + 8 * PAGE_BYTES;
+  const old = mixture(5, pages * PAGE_BYTES);
+  owner.window.set(old);
+  owner.selectAll(pages);
+  owner.updateShadow(offset, pages);
+  const current = Uint8Array.from(old);
+  for (const page of [0, 7, 8, 39]) current[page * PAGE_BYTES + 100 * page]! ^= 1;
+  current.fill(0, 9 * PAGE_BYTES, 10 * PAGE_BYTES);
+  crypto.getRandomValues(current.subarray(20 * PAGE_BYTES, 21 * PAGE_BYTES));
+  owner.window.set(current);
+  assert.is(owner.compare(offset, pages), 6);
+  assert.is(owner.zeroPages(pages), 1);
+  const stream = owner.encodeDelta(offset, pages);
+  const [changed, zero] = [owner.changed.slice(0, 5), owner.zero.slice(0, 5)];
+  const [deltas, lengths] = [stream.deltas.slice(), stream.lengths.slice()];
+  assert.equal(bitsOf(deltas, pages), [0, 7, 8, 39]);
+  assert.is(stream.bytes, PAGE_BYTES + 4 * 3 + 3);
+  // What decodes it is another kernel, which holds the old pages.
+  const receiver = new Kernel(module);
+  const blocks = owner.encodeStaged(stream.bytes).slice();
+  receiver.window.set(old);
+  receiver.decodeBlocks(blocks, stream.bytes);
+  const check = receiver.decodeDelta({ pages, changed, zero, deltas, lengths }, stream.bytes);
+  assert.is(check, stream.check);
+  current.set(old.subarray(9 * PAGE_BYTES, 10 * PAGE_BYTES), 9 * PAGE_BYTES);
+  const made = receiver.window.subarray(0, current.length);
+  assert.is(Buffer.compare(made, current), 0);
+  // The shadow has followed, zero page and all.
+  owner.window.set(current);
+  owner.window.fill(0, 9 * PAGE_BYTES, 10 * PAGE_BYTES);
+  assert.is(owner.compare(offset, pages), 0);
+});
+
+kernel("spread() puts pages back where gather() found them", () => {
+  const pages = 100;
+  const owner = new Kernel(module);
+  const content = mixture(3, pages * PAGE_BYTES);
+  owner.window.set(content);
+  owner.zero.fill(0);
+  for (const numbers of [
+    [0],
+    [99],
+    [0, 1, 2, 50, 98, 99],
+    Array.from({ length: 100 }, (_, n) => n),
+  ]) {
+    owner.changed.fill(0);
+    for (const page of numbers) owner.changed[page >> 3]! |= 1 << (page & 7);
+    const changed = owner.changed.slice();
+    const packed = owner.gather(pages).slice();
+    assert.is(packed.length, numbers.length * PAGE_BYTES);
+    const other = new Kernel(module);
+    other.spread(changed, pages, packed);
+    for (let page = 0; page < pages; page++) {
+      const at = page * PAGE_BYTES;
+      const expected = numbers.includes(page)
+        ? content.subarray(at, at + PAGE_BYTES)
+        : new Uint8Array(PAGE_BYTES);
+      assert.is(Buffer.compare(other.window.subarray(at, at + PAGE_BYTES), expected), 0);
     }
-  },
-);
+    assert.throws(() => other.spread(changed, pages, packed.subarray(PAGE_BYTES)), /other pages/);
+  }
+});
 
 kernel(
   "decodeDelta() refuses a stream of another length, and lengths that are none of its own",

@@ -1,49 +1,27 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { decodePages, type WindowChange } from "../../../epochs/delta.ts";
 import type { ReadInto } from "../../../epochs/guest-ram.ts";
 import {
-  Kernel,
   loadKernelModule,
   PAGE_BYTES,
   SHADOW_BYTES_MAX,
   WINDOW_BYTES,
 } from "../../../epochs/kernel.ts";
-import { type Found, reserveBytes, type ScanMode, Shadow } from "../../../epochs/shadow.ts";
+import {
+  type Encoded,
+  type Found,
+  reserveBytes,
+  type ScanMode,
+  Shadow,
+  STAGING_BYTES_MAX,
+} from "../../../epochs/shadow.ts";
 import { SystemError } from "../../../protocol/error.ts";
 import { mixture } from "../assembly/samples.ts";
+import { SparseRam } from "./sparse-ram.ts";
 
 const module = loadKernelModule();
-const receiver = new Kernel(module);
 const shadow = suite("Shadow");
-
-/** Guest RAM that is zero but for some pages: page number -> filling. Any size costs nothing. */
-class SparseRam {
-  readonly pages = new Map<number, number>();
-
-  readInto = (view: Uint8Array, position: number): number => {
-    for (let offset = 0; offset < view.length; offset += PAGE_BYTES) {
-      const filling = this.pages.get((position + offset) / PAGE_BYTES) ?? 0;
-      view.fill(filling, offset, offset + PAGE_BYTES);
-    }
-    return view.length;
-  };
-
-  /** Does what a payload says; returns the numbers of the pages it wrote. */
-  apply(payload: Uint8Array, ramBytes: number): number[] {
-    const written: number[] = [];
-    decodePages(receiver, payload, ramBytes, this.readInto, ({ position, length, bytes }) => {
-      for (let offset = 0; offset < length; offset += PAGE_BYTES) {
-        const page = (position + offset) / PAGE_BYTES;
-        written.push(page);
-        if (bytes === "zero") this.pages.delete(page);
-        else this.pages.set(page, bytes[offset]!);
-      }
-    });
-    return written.toSorted((a, b) => a - b);
-  }
-}
 
 /** Scans one range, and encodes what was found at once. */
 function payloadsOf(
@@ -54,7 +32,7 @@ function payloadsOf(
   mode: ScanMode = "delta",
 ): Buffer[] {
   const found = scanner.scanWindow(from.readInto, position, length, mode);
-  return found.map((part) => scanner.encodeFound(part));
+  return found.map((part) => scanner.encodeFound(part).payload);
 }
 
 /** Scans all of a small RAM and returns the pages that were sent. */
@@ -136,61 +114,113 @@ shadow("scanWindow() handles RAM beyond 4 GiB and windows across segments", () =
   scanner.close();
 });
 
-/** Sets aside what every window of a RAM has, as a pause does. */
-function collect(scanner: Shadow, source: SparseRam): WindowChange[] {
-  const starts = Array.from({ length: scanner.ramBytes / WINDOW_BYTES }, (_, at) => at);
-  return starts.flatMap((at) => {
-    const found = scanner.scanWindow(source.readInto, at * WINDOW_BYTES, WINDOW_BYTES, "delta");
-    return found.map((part) => scanner.setAside(part));
-  });
+/** Sets aside what every window of a RAM has, as a pause does; returns how many parts. */
+function collect(scanner: Shadow, source: SparseRam): number {
+  let parts = 0;
+  for (let at = 0; at < scanner.ramBytes; at += WINDOW_BYTES) {
+    for (const part of scanner.scanWindow(source.readInto, at, WINDOW_BYTES, "delta")) {
+      scanner.setAside(part);
+      parts++;
+    }
+  }
+  return parts;
 }
 
-shadow("setAside() keeps what encode() later makes the same payloads of", () => {
+/** And encodes all of it, as after the pause. */
+function encodeAll(scanner: Shadow): Encoded[] {
+  const all: Encoded[] = [];
+  for (let made = scanner.encodeAside(); made !== undefined; made = scanner.encodeAside()) {
+    all.push(made);
+  }
+  return all;
+}
+
+shadow("setAside() keeps what encodeAside() later makes the same payloads of", () => {
   const ramBytes = 4 * WINDOW_BYTES;
-  const [now, later] = [new Shadow(module, ramBytes), new Shadow(module, ramBytes)];
+  const now = new Shadow(module, ramBytes);
+  const later = new Shadow(module, ramBytes, { stagingBytes: 2 * WINDOW_BYTES });
   const source = new SparseRam();
-  for (const writes of [
+  for (const [dataPages, writes] of [
     [
-      [3, 7],
-      [4, 7],
-      [900, 8],
+      3,
+      [
+        [3, 7],
+        [4, 7],
+        [900, 8],
+      ],
     ],
     [
-      [3, 8],
-      [900, 0],
-      [901, 1],
-      [300, 2],
+      3,
+      [
+        [3, 8],
+        [900, 0],
+        [901, 1],
+        [300, 2],
+      ],
     ],
   ] as const) {
     for (const [page, filling] of writes) source.pages.set(page, filling);
-    const changes = collect(later, source);
+    const parts = collect(later, source);
+    source.pages.set(500, 99);
+    const aside = encodeAll(later);
+    source.pages.delete(500);
     const starts = [0, 1, 2, 3].map((index) => index * WINDOW_BYTES);
     const payloads = starts.flatMap((at) => payloadsOf(now, source, at, WINDOW_BYTES));
-    assert.is(changes.length, payloads.length);
+    assert.is(parts, payloads.length);
     assert.equal(
-      changes.map((change) => later.encode(change)),
+      aside.map(({ payload }) => payload),
       payloads,
     );
+    const dataBytes = aside.reduce((sum, part) => sum + part.dataBytes, 0);
+    assert.is(dataBytes, dataPages * PAGE_BYTES);
   }
-  assert.equal(collect(later, source), []);
+  assert.is(collect(later, source), 0);
+});
+
+shadow("hasRoom says when another window may not fit any more, until all is encoded", () => {
+  const stagingBytes = 2 * WINDOW_BYTES + 5 * PAGE_BYTES;
+  const scanner = new Shadow(module, 4 * WINDOW_BYTES, { stagingBytes });
+  const source = new SparseRam();
+  const setAside = (window: number): void => {
+    const at = window * WINDOW_BYTES;
+    const [part] = scanner.scanWindow(source.readInto, at, WINDOW_BYTES, "delta");
+    scanner.setAside(part!);
+  };
+  for (let page = 0; page < 256; page++) source.pages.set(page, 7);
+  for (let page = 256; page < 261; page++) source.pages.set(page, 7);
+  source.pages.set(512, 7);
+  scanner.touchStaging();
+  setAside(0);
+  scanner.touchStaging();
+  setAside(1);
+  assert.ok(scanner.hasRoom);
+  setAside(2);
+  assert.not(scanner.hasRoom);
+  scanner.touchStaging();
+  const target = new SparseRam();
+  const payloads = encodeAll(scanner).map(({ payload }) => payload);
+  const written = payloads.map((payload) => target.apply(payload, scanner.ramBytes).length);
+  assert.equal(written, [256, 5, 1]);
+  assert.equal(target.pages, source.pages);
+  assert.ok(scanner.hasRoom);
 });
 
 shadow("scanWindow() refuses a window of which something is set aside", () => {
-  const scanner = new Shadow(module, 4 * WINDOW_BYTES);
+  const scanner = new Shadow(module, 4 * WINDOW_BYTES, { stagingBytes: WINDOW_BYTES });
   const source = new SparseRam();
   source.pages.set(3, 7).set(600, 7);
-  const changes = collect(scanner, source);
+  collect(scanner, source);
   for (const at of [0, 2 * WINDOW_BYTES, WINDOW_BYTES + PAGE_BYTES]) {
     assert.throws(() => payloadsOf(scanner, source, at, WINDOW_BYTES), /aside/);
   }
   assert.equal(payloadsOf(scanner, source, WINDOW_BYTES, WINDOW_BYTES), []);
-  for (const change of changes) scanner.encode(change);
-  assert.throws(() => scanner.encode(changes[0]!), /twice/);
-  assert.equal(collect(scanner, source), []);
+  assert.is(encodeAll(scanner).length, 2);
+  assert.is(scanner.encodeAside(), undefined);
+  assert.is(collect(scanner, source), 0);
 });
 
 shadow("encodeFound() and setAside() refuse what is not of the last scan", () => {
-  const scanner = new Shadow(module, 2 * WINDOW_BYTES);
+  const scanner = new Shadow(module, 2 * WINDOW_BYTES, { stagingBytes: WINDOW_BYTES });
   const source = new SparseRam();
   source.pages.set(3, 7).set(300, 7);
   const scan = (window: number): Found => {
@@ -206,10 +236,10 @@ shadow("encodeFound() and setAside() refuse what is not of the last scan", () =>
   const second = scan(1);
   assert.throws(() => scanner.encodeFound(first), /last scan/);
   assert.throws(() => scanner.setAside(first), /last scan/);
-  const change = scanner.setAside(second);
+  scanner.setAside(second);
   assert.throws(() => scanner.encodeFound(second), /taken already/);
   const again = scan(0);
-  scanner.encode(change);
+  scanner.encodeAside();
   assert.throws(() => scanner.encodeFound(again), /last scan/);
 });
 
@@ -222,7 +252,7 @@ shadow("encodeFound() sends a page that changed a little in a few bytes", () => 
   };
   const scan = (mode: ScanMode): Buffer => {
     const [found] = scanner.scanWindow(readInto, 0, WINDOW_BYTES, mode);
-    return scanner.encodeFound(found!);
+    return scanner.encodeFound(found!).payload;
   };
   scan("full");
   for (const page of [7, 70, 200]) ram[page * PAGE_BYTES + page]! ^= 1;
@@ -238,7 +268,7 @@ shadow("scanWindow() takes RAM that is read in small pieces", () => {
   const piecemeal = (view: Uint8Array, position: number): number =>
     source.readInto(view.subarray(0, 3 * PAGE_BYTES), position);
   const [found] = scanner.scanWindow(piecemeal, 0, WINDOW_BYTES, "delta");
-  const payload = scanner.encodeFound(found!);
+  const { payload } = scanner.encodeFound(found!);
   assert.equal(target.apply(payload, WINDOW_BYTES), [0, 255]);
 });
 
@@ -275,11 +305,12 @@ shadow("scanWindow() refuses what is no window of its RAM", () => {
   assert.throws(() => scanner.scanWindow(readInto, 0, PAGE_BYTES, "delta"), /closed/);
 });
 
-shadow("reserveBytes() counts the RAM and a fixed part for each segment", () => {
-  const scratch = reserveBytes(PAGE_BYTES) - PAGE_BYTES;
+shadow("reserveBytes() counts the RAM, a fixed part for each segment and the staging", () => {
+  const scratch = reserveBytes(PAGE_BYTES) - 2 * PAGE_BYTES;
   const owned = new WebAssembly.Instance(module).exports["memory"] as WebAssembly.Memory;
   assert.ok(scratch >= owned.buffer.byteLength, "the core has outgrown its reserve");
-  assert.is(reserveBytes(SHADOW_BYTES_MAX + 1), SHADOW_BYTES_MAX + 1 + 2 * scratch);
+  const large = SHADOW_BYTES_MAX + 1;
+  assert.is(reserveBytes(large), large + 2 * scratch + STAGING_BYTES_MAX);
 });
 
 shadow.run();

@@ -1,0 +1,48 @@
+/**
+ * Room for what a pause finds, until the guest runs again and it is encoded.
+ *
+ * Memory that is touched for the first time costs ten times its copy, page fault by page fault. So
+ * the same room serves every pause of a stream, and is touched beforehand, a little at a time.
+ * @module
+ */
+import assert from "node:assert/strict";
+
+/** Filled from its beginning, and emptied as a whole. */
+export class Staging {
+  private readonly bytes: Uint8Array;
+  private touched = 0;
+  private used = 0;
+
+  constructor(sizeBytes: number) {
+    this.bytes = new Uint8Array(sizeBytes);
+  }
+
+  get freeBytes(): number {
+    return this.bytes.length - this.used;
+  }
+
+  /** Touches up to `sizeBytes` more of what is not in use yet. */
+  touch(sizeBytes: number): void {
+    const from = Math.max(this.touched, this.used);
+    this.touched = Math.min(this.bytes.length, from + sizeBytes);
+    this.bytes.fill(0, from, this.touched);
+  }
+
+  /** Copies `content` and returns where it is. There must be room. */
+  put(content: Uint8Array): number {
+    assert(content.length <= this.freeBytes, `${content.length} bytes of ${this.freeBytes}`);
+    const start = this.used;
+    this.bytes.set(content, start);
+    this.used += content.length;
+    return start;
+  }
+
+  /** A view of what `put` has put at `start`; it is valid until `clear`. */
+  at(start: number, sizeBytes: number): Uint8Array {
+    return this.bytes.subarray(start, start + sizeBytes);
+  }
+
+  clear(): void {
+    this.used = 0;
+  }
+}
