@@ -26,6 +26,7 @@ const OF_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   DEFINITION_INVALID: EXIT.usage,
   TABLE_INVALID: EXIT.usage,
   HOST_UNKNOWN: EXIT.notFound,
+  PREDICTION_UNKNOWN: EXIT.notFound,
   GUEST_NOT_FOUND: EXIT.notFound,
   STATE_CONFLICT: EXIT.conflict,
   GUEST_BUSY: EXIT.conflict,

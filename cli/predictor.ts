@@ -3,12 +3,14 @@
  * @module
  */
 import type { Command } from "commander";
+import { addOutcomeCommands } from "./predictor/outcomes.ts";
 import { addScoreRowsCommand } from "./predictor/score-rows.ts";
 import type { World } from "./world.ts";
 
 export function addPredictorCommands(program: Command, world: World): void {
   const predictor = program
     .command("predictor")
-    .description("score recorded data, and see how well that went");
+    .description("what is predicted, what became of it, and how well recorded data is scored");
   addScoreRowsCommand(predictor, world);
+  addOutcomeCommands(predictor, world);
 }

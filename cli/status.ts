@@ -93,12 +93,21 @@ function vmRows({ vms }: Status): Cell[][] {
   ]);
 }
 
-const PREDICTION_HEADINGS = ["time", "server", "from", "component", "device", "probability"];
+const PREDICTION_HEADINGS = [
+  "time",
+  "server",
+  "from",
+  "component",
+  "device",
+  "probability",
+  "cleared",
+];
 
 function predictionRows({ predictions }: Status): Cell[][] {
-  return predictions.map(({ wallTime, from, prediction }) => {
+  return predictions.map(({ wallTime, from, prediction, cleared }) => {
     const { serverId, component, device, probability } = prediction;
-    return [wallTime, serverId, from, component, device, probability.toFixed(2)];
+    const over = cleared && `${cleared.cause} at ${cleared.wallTime}`;
+    return [wallTime, serverId, from, component, device, probability.toFixed(2), over];
   });
 }
 

@@ -3,17 +3,23 @@
  * link as principal `nic:<serverId>`. It shares nothing with the agent but the hardware.
  * @module
  */
-import { DEFAULT_CONFIG } from "../predictor/config.ts";
+import { type Config, DEFAULT_CONFIG } from "../predictor/config.ts";
 import type { Effect } from "../predictor/evidence.ts";
-import { reportOf, telemetryOf } from "../predictor/report.ts";
+import { telemetryOf } from "../predictor/report.ts";
+import { healthReporter } from "../predictor/reporter.ts";
+import { standing } from "../predictor/standing.ts";
 import type { ServerId } from "../protocol/ids.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { openDocument } from "../runtime/document.ts";
 import type { Files } from "../runtime/files.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
-import { openUplink, type Uplink } from "../runtime/uplink.ts";
+import { openUplink } from "../runtime/uplink.ts";
 import { type NicFirmware, nicFirmware } from "./nic-firmware.ts";
 import { scaledClock } from "./time.ts";
+
+/** How often it is looked whether a prediction holds no more. */
+const LOOK_MS = 1_000;
 
 export interface NicUplinkOptions {
   readonly serverId: ServerId;
@@ -51,26 +57,37 @@ export function watchAdapter(options: NicUplinkOptions): NicUplink {
     self: `nic:${serverId}`,
     telemetry: () => telemetryOf(firmware.state(), serverId, residentBytes()),
   });
-  const firmware = startFirmware(options, uplink);
+  const { random, log, clock } = options;
+  const config = { ...DEFAULT_CONFIG, origin: random.hex(8) };
+  const kept = openDocument(`${options.spoolPath}.standing`, standing, [], log);
+  const reporter = healthReporter({
+    serverId,
+    source: "nic",
+    config,
+    kept: kept.value,
+    keep: (now) => kept.save([...now]),
+    report: (body) => uplink.report(body),
+  });
+  const firmware = startFirmware(options, config, (effect) => {
+    if (effect.type === "prediction") log.warn("Predicted a failure", { ...effect.prediction });
+    reporter.take(effect, firmware.state());
+  });
+  const looking = clock.every(LOOK_MS, () => reporter.look(firmware.state()));
   return {
     pending: () => uplink.pending,
     stop() {
+      looking.cancel();
       firmware.stop();
       uplink.close();
     },
   };
 }
 
-function startFirmware(options: NicUplinkOptions, uplink: Uplink): NicFirmware {
-  const { serverId, files, clock, timeScale, random, log, device, periodMs } = options;
-  const onEffect = (effect: Effect): void => {
-    if (effect.type === "prediction") log.warn("Predicted a failure", { ...effect.prediction });
-    const report = reportOf(effect, { serverId, source: "nic" });
-    if (report !== undefined) uplink.report(report);
-  };
-  return nicFirmware(files, scaledClock(clock, timeScale), onEffect, {
-    device,
-    periodMs,
-    config: { ...DEFAULT_CONFIG, origin: random.hex(8) },
-  });
+function startFirmware(
+  { files, clock, timeScale, device, periodMs }: NicUplinkOptions,
+  config: Config,
+  onEffect: (effect: Effect) => void,
+): NicFirmware {
+  const options = { device, periodMs, config };
+  return nicFirmware(files, scaledClock(clock, timeScale), onEffect, options);
 }

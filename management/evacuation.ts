@@ -140,7 +140,7 @@ replica`;
 
 export function riskOf(state: State, server: ServerId): number {
   const risks = Object.values(state.predictions)
-    .filter((active) => active.prediction.serverId === server)
+    .filter(({ cleared, prediction }) => cleared === undefined && prediction.serverId === server)
     .map((active) => active.prediction.probability);
   return Math.max(0, ...risks);
 }
@@ -315,7 +315,8 @@ function finishMoves(state: State, evacuation: Evacuation): Step {
   return finish(state, evacuation, moved === 0 ? "failed" : "partial", reason);
 }
 
-function finish(
+/** Ends it, whatever is left of it. */
+export function finish(
   state: State,
   evacuation: Evacuation,
   outcome: NonNullable<Evacuation["outcome"]>,

@@ -7,7 +7,7 @@
  */
 import type { Principal } from "../protocol/ids.ts";
 import type { Deliver, Message } from "../protocol/message.ts";
-import type { SensorFault } from "../protocol/prediction.ts";
+import type { RiskChange, SensorFault } from "../protocol/prediction.ts";
 import type { Event } from "./state.ts";
 import type { ManagementStore } from "./store.ts";
 import { type Happening, ofDelivery } from "./timeline.ts";
@@ -20,6 +20,7 @@ export interface IntakePorts {
   readonly flush: () => void;
   readonly dispatch: (event: Event) => void;
   readonly onSensorFault: (from: Principal, fault: SensorFault) => void;
+  readonly onRiskChange: (change: RiskChange) => void;
   readonly nowMs: () => number;
   readonly wallTime: () => string;
 }
@@ -32,12 +33,21 @@ export function takeDelivery(from: Principal, message: Deliver, ports: IntakePor
   if (sequence <= taken) return { type: "delivered", spool, sequence: taken };
   write(() => store.saveTaken(from, spool, sequence));
   ports.tell(ofDelivery(from, message));
-  if (body.type === "prediction") {
-    const [atMs, wallTime] = [ports.nowMs(), ports.wallTime()];
-    ports.dispatch({ type: "prediction", from, prediction: body, wallTime, atMs });
-  } else {
-    ports.onSensorFault(from, body);
-    ports.flush();
+  const [atMs, wallTime] = [ports.nowMs(), ports.wallTime()];
+  switch (body.type) {
+    case "prediction":
+      ports.dispatch({ type: "prediction", from, prediction: body, wallTime, atMs });
+      break;
+    case "prediction-cleared":
+      ports.dispatch({ type: "prediction-cleared", cleared: body, wallTime, atMs });
+      break;
+    case "risk-change":
+      ports.onRiskChange(body);
+      ports.flush();
+      break;
+    case "sensor-fault":
+      ports.onSensorFault(from, body);
+      ports.flush();
   }
   return { type: "delivered", spool, sequence };
 }

@@ -7,6 +7,8 @@
  *         predicted to fail at once; an operator's own evacuation is.
  */
 import type { OperationId } from "../protocol/ids.ts";
+import { type AlarmRecord, actOn, endAlarms, forgetAlarms, openAlarm, takeWord } from "./alarms.ts";
+import { forgetCleared, takeCleared } from "./clearing.ts";
 import { cancel, proceed, resume, startQueued, takeHostVms, takeResult } from "./evacuation.ts";
 import { stampede, whyNotAct } from "./policy.ts";
 import {
@@ -39,6 +41,7 @@ export function start(
   predictions: readonly PredictionRecord[],
   evacuations: readonly EvacuationRecord[],
   atMs: number,
+  alarms: readonly AlarmRecord[] = [],
 ): State {
   return {
     settings,
@@ -52,6 +55,7 @@ export function start(
         return [keyOf(record.prediction), active];
       }),
     ),
+    alarms: Object.fromEntries(alarms.map((alarm) => [alarm.alarmId, alarm])),
     evacuations: Object.fromEntries(
       evacuations.map((record) => [record.evacuationId, { ...record, retryAtMs: 0 }]),
     ),
@@ -70,6 +74,8 @@ function take(state: State, event: Event, config: Config): Step {
   switch (event.type) {
     case "prediction":
       return takePrediction(state, event, config);
+    case "prediction-cleared":
+      return takeCleared(state, event);
     case "coordinator-up":
       return resume({ ...state, coordinatorUp: true }, config);
     case "coordinator-down":
@@ -79,13 +85,15 @@ function take(state: State, event: Event, config: Config): Step {
     case "host-vms":
       return takeHostVms(state, event, event.atMs, config);
     case "migration-result":
-      return takeResult(state, event, event.atMs, config);
+      return takeMigrationResult(state, event, config);
     case "uncordoned":
-      return takeUncordoned(state, event.hostId);
+      return takeUncordoned(state, event);
+    case "word":
+      return takeWord(state, event);
     case "ask":
       return decide(state, event.operationId, event.ask, config);
     case "tick":
-      return [forget(state, config), []];
+      return forgetCleared(forgetAlarms(forget(state, config)), event.atMs, config);
   }
 }
 
@@ -110,8 +118,9 @@ function takePrediction(state: State, event: Of<"prediction">, config: Config): 
     return [state, [savePrediction(known)]];
   }
   const active: ActivePrediction = { prediction, from, wallTime, atMs };
-  const [next, effects] = consider(putPrediction(state, active), active, atMs, config);
-  return [next, [savePrediction(active), ...effects]];
+  const [opened, saved] = openAlarm(putPrediction(state, active), active);
+  const [next, effects] = consider(opened, active, atMs, config);
+  return [next, [savePrediction(active), ...saved, ...effects]];
 }
 
 /** What a prediction leads to: decided once, as soon as the server's host is known. */
@@ -170,19 +179,34 @@ function savePrediction({ atMs: _at, ...record }: ActivePrediction): Effect {
   return { type: "save-prediction", record };
 }
 
+/** A guest that left makes what becomes of the server's predictions unknown: see alarms.ts. */
+function takeMigrationResult(state: State, event: Of<"migration-result">, config: Config): Step {
+  const leaves = Object.values(state.evacuations).find(({ moves }) =>
+    moves.some((move) => move.operationId === event.operationId && move.state === "running"),
+  );
+  const [taken, effects] = takeResult(state, event, event.atMs, config);
+  if (leaves === undefined || event.outcome !== "moved") return [taken, effects];
+  const [next, saved] = actOn(taken, leaves);
+  return [next, [...effects, ...saved]];
+}
+
 /** The operator's word counts: the server may take guests again until something is predicted. */
-function takeUncordoned(state: State, hostId: string): Step {
+function takeUncordoned(state: State, { hostId, wallTime }: Of<"uncordoned">): Step {
   const serverId = state.settings.hosts[hostId];
   const over = Object.entries(state.predictions).filter(
     ([, active]) => active.prediction.serverId === serverId,
   );
-  if (serverId === undefined || over.length === 0) return [state, []];
+  if (serverId === undefined) return [state, []];
+  const reason = `${hostId} was put back into service`;
+  const [ended, saved] = endAlarms(state, { serverId }, { cause: "uncordoned", reason, wallTime });
+  if (over.length === 0) return [ended, saved];
   const keys = over.map(([key]) => key);
   const kept = Object.entries(state.predictions).filter(([key]) => !keys.includes(key));
-  const text = `${keys.length} predictions are over: ${hostId} was put back into service`;
+  const text = `${keys.length} predictions are over: ${reason}`;
   return [
-    { ...state, predictions: Object.fromEntries(kept) },
+    { ...ended, predictions: Object.fromEntries(kept) },
     [
+      ...saved,
       ...keys.map((key): Effect => ({ type: "forget-prediction", key })),
       { type: "note", message: "decision", subject: serverId, text },
     ],
@@ -215,6 +239,7 @@ function considerHeld(state: State, atMs: number, config: Config): Step {
   const effects: Effect[] = [];
   for (const active of Object.values(state.predictions)) {
     const { serverId } = active.prediction;
+    if (active.cleared !== undefined) continue;
     if (active.decision !== undefined || hostOfServer(next, serverId) === undefined) continue;
     const [after, asked] = consider(next, active, atMs, config);
     next = after;

@@ -7,8 +7,10 @@ import type { OperationId } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Ask, Event as LineEvent, Request } from "../protocol/operator.ts";
 import type { Link } from "../runtime/link.ts";
+import type { AlarmRecord, FailureRecord, WordAsk } from "./alarms.ts";
 import type { Followers } from "./followers.ts";
 import { type Operations, refuse, respond } from "./operations.ts";
+import { outcomesOf } from "./outcomes.ts";
 import type { DecidedAsk, Event } from "./state.ts";
 import type { Status } from "./status.ts";
 import type { Happening } from "./timeline.ts";
@@ -24,6 +26,9 @@ export interface RequestPorts {
   readonly pending: Operations;
   readonly followers: Followers;
   readonly nowMs: () => number;
+  readonly wallTime: () => string;
+  readonly alarms: () => readonly AlarmRecord[];
+  readonly failures: () => readonly FailureRecord[];
   readonly status: () => Status;
   readonly eventsAfter: (id: number, limit: number) => LineEvent[];
   readonly dispatch: (event: Event) => void;
@@ -44,6 +49,13 @@ export function takeRequest(link: Link, { operationId, ask }: Request, ports: Re
     case "evacuate":
     case "cancel":
       decide(link, operationId, ask, ports);
+      break;
+    case "outcomes":
+      respond(link, operationId, outcomesOf(ports.alarms(), ports.failures()));
+      break;
+    case "outcome":
+    case "failure":
+      takeWord(link, operationId, ask, ports);
       break;
     case "cordon":
     case "declare-off":
@@ -80,6 +92,15 @@ function decide(link: Link, operationId: OperationId, ask: DecidedAsk, ports: Re
   ports.dispatch({ type: "ask", operationId, ask, atMs });
 }
 
+function takeWord(link: Link, operationId: OperationId, ask: WordAsk, ports: RequestPorts): void {
+  const atMs = ports.nowMs();
+  if (!ports.pending.add(operationId, { link, deadlineMs: atMs + ANSWER_MS, relayed: false })) {
+    return;
+  }
+  tellAsked(operationId, ask, ports);
+  ports.dispatch({ type: "word", operationId, ask, wallTime: ports.wallTime(), atMs });
+}
+
 type RelayedAsk = Extract<
   Ask,
   { method: "cordon" | "declare-off" | "vm-run" | "vm-stop" | "vm-console" }
@@ -91,7 +112,8 @@ function relay(link: Link, operationId: OperationId, ask: RelayedAsk, ports: Req
   if (!ports.pending.add(operationId, { link, deadlineMs, relayed: true })) return;
   tellAsked(operationId, ask, ports);
   if (ask.method === "cordon" && !ask.cordoned) {
-    ports.dispatch({ type: "uncordoned", hostId: ask.hostId, atMs: ports.nowMs() });
+    const [atMs, wallTime] = [ports.nowMs(), ports.wallTime()];
+    ports.dispatch({ type: "uncordoned", hostId: ask.hostId, wallTime, atMs });
   }
   if (ports.toCoordinator(relayedOf(operationId, ask), operationId)) return;
   ports.pending.answerError(operationId, "UNREACHABLE", "The coordinator is not connected");
@@ -117,7 +139,7 @@ function relayedOf(operationId: OperationId, ask: RelayedAsk): Message {
 /** What an operator changes is part of the time line; what is only read is not. */
 function tellAsked(
   operationId: OperationId,
-  ask: DecidedAsk | RelayedAsk,
+  ask: DecidedAsk | RelayedAsk | WordAsk,
   ports: RequestPorts,
 ): void {
   if (ask.method === "vm-console" || (ask.method === "mode" && ask.mode === undefined)) return;

@@ -21,6 +21,7 @@ import { type LinkServer, listenLinks } from "../runtime/link-server.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import { followersOf } from "./followers.ts";
+import { type History, historyOf } from "./history.ts";
 import { takeDelivery } from "./intake.ts";
 import { start, step } from "./management.ts";
 import { operations, takeRelayed } from "./operations.ts";
@@ -77,6 +78,7 @@ class Shell {
   private readonly followers;
   private readonly board = progressBoard();
   private readonly faults = new Map<string, SensorFaultRecord>();
+  private readonly history: History;
   private readonly telemetry = new Map<Principal, Telemetry>();
   private server: LinkServer | undefined;
   private coordinator: LinkClient | undefined;
@@ -85,13 +87,14 @@ class Shell {
 
   constructor(options: ManagementOptions) {
     const { clock, config, store } = options;
-    const { settings, predictions, evacuations, sensorFaults } = store.load();
+    const { settings, predictions, evacuations, sensorFaults, alarms, ...kept } = store.load();
     this.options = options;
     this.startedAtMs = clock.nowMs();
     this.followers = followersOf(store.eventsAfter);
     for (const record of sensorFaults) this.faults.set(sensorOf(record.fault), record);
+    this.history = historyOf(kept, store, (task) => this.unsaved.push({ task }));
     this.machine = new Machine<State, Event, Effect>(
-      start(settings, predictions, evacuations, this.startedAtMs),
+      start(settings, predictions, evacuations, this.startedAtMs, alarms),
       (state, event) => step(state, event, config),
       (effect) => this.perform(effect),
     );
@@ -138,14 +141,18 @@ class Shell {
     for (const [from, one] of this.telemetry) {
       telemetry[one.serverId] = { ...telemetry[one.serverId], [from]: one };
     }
-    const links = this.server?.links() ?? [];
     return statusOf(this.machine.state, {
       insecure: insecureNetwork && !isLoopback(listen.host),
-      connected: links.map(({ peer }) => peer).filter((peer) => roleOf(peer) !== "operator"),
+      connected: this.connected(),
       progress: this.board.newest(),
       sensorFaults: [...this.faults.values()],
       telemetry,
     });
+  }
+
+  private connected(): Principal[] {
+    const links = this.server?.links() ?? [];
+    return links.map(({ peer }) => peer).filter((peer) => roleOf(peer) !== "operator");
   }
 
   async close(): Promise<void> {
@@ -159,6 +166,8 @@ class Shell {
     const atMs = this.options.clock.nowMs();
     this.pending.tick(atMs);
     this.dispatch({ type: "tick", atMs });
+    this.history.watch(this.connected(), atMs);
+    this.flush();
     this.followers.pump();
   }
 
@@ -198,6 +207,7 @@ class Shell {
       flush: () => this.flush(),
       dispatch: (event) => this.dispatch(event),
       onSensorFault: (from, fault) => this.sensorFault(from, fault),
+      onRiskChange: (change) => this.history.take({ change, wallTime: clock.wallTime() }),
       nowMs: () => clock.nowMs(),
       wallTime: () => clock.wallTime(),
     };
@@ -217,6 +227,9 @@ class Shell {
       pending: this.pending,
       followers: this.followers,
       nowMs: () => clock.nowMs(),
+      wallTime: () => clock.wallTime(),
+      alarms: () => Object.values(this.machine.state.alarms),
+      failures: store.failures,
       status: () => this.status(),
       eventsAfter: store.eventsAfter,
       dispatch: (event) => this.dispatch(event),
@@ -281,6 +294,12 @@ class Shell {
         this.save(() => store.saveEvacuation(evacuation), planned);
         break;
       }
+      case "save-alarm":
+        this.save(() => store.saveAlarm(effect.alarm));
+        break;
+      case "save-failure":
+        this.save(() => store.saveFailure(effect.failure));
+        break;
       case "save-settings":
         this.save(() => store.saveSettings(effect.settings));
         break;

@@ -18,7 +18,13 @@ import {
 } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
 import { type Ask, mode } from "../protocol/operator.ts";
-import { type Prediction, prediction } from "../protocol/prediction.ts";
+import {
+  type Prediction,
+  type PredictionCleared,
+  prediction,
+  predictionCleared,
+} from "../protocol/prediction.ts";
+import type { AlarmRecord, Alarms, FailureRecord, WordAsk } from "./alarms.ts";
 
 export const predictionRecord = z.strictObject({
   prediction,
@@ -27,6 +33,14 @@ export const predictionRecord = z.strictObject({
   wallTime: z.string().max(32),
   /** What it led to; absent while its server's host is unknown, or not looked at yet. */
   decision: z.string().max(1_024).optional(),
+  /** It holds no more: nothing follows from it. */
+  cleared: z
+    .strictObject({
+      cause: predictionCleared.shape.cause,
+      reason: z.string().max(1_024),
+      wallTime: z.string().max(32),
+    })
+    .optional(),
 });
 export type PredictionRecord = z.infer<typeof predictionRecord>;
 
@@ -95,6 +109,7 @@ export interface State {
   readonly settings: Settings;
   /** The newest of each server, source and component. */
   readonly predictions: Readonly<{ [key: string]: ActivePrediction }>;
+  readonly alarms: Alarms;
   readonly evacuations: Readonly<{ [id: OperationId]: Evacuation }>;
   readonly fleet: Fleet | undefined;
   readonly coordinatorUp: boolean;
@@ -104,6 +119,7 @@ type At<Body> = Body & { readonly atMs: number };
 
 export type Event = At<
   | Readonly<{ type: "prediction"; from: Principal; prediction: Prediction; wallTime: string }>
+  | Readonly<{ type: "prediction-cleared"; cleared: PredictionCleared; wallTime: string }>
   | Readonly<{ type: "coordinator-up" }>
   | Readonly<{ type: "coordinator-down" }>
   | Fleet
@@ -111,7 +127,8 @@ export type Event = At<
   | MigrationResult
   | Readonly<{ type: "tick" }>
   /** An operator put a host back into service: what was predicted of its server is over. */
-  | Readonly<{ type: "uncordoned"; hostId: HostId }>
+  | Readonly<{ type: "uncordoned"; hostId: HostId; wallTime: string }>
+  | Readonly<{ type: "word"; operationId: OperationId; ask: WordAsk; wallTime: string }>
   | Readonly<{ type: "ask"; operationId: OperationId; ask: DecidedAsk }>
 >;
 
@@ -121,6 +138,8 @@ export type DecidedAsk = Extract<Ask, { method: "mode" | "disarm" | "evacuate" |
 /** Performed in order; what follows a `save` is performed only once that is durable. */
 export type Effect = Readonly<
   | { type: "save-prediction"; record: PredictionRecord }
+  | { type: "save-alarm"; alarm: AlarmRecord }
+  | { type: "save-failure"; failure: FailureRecord }
   | { type: "save-evacuation"; evacuation: EvacuationRecord }
   | { type: "save-settings"; settings: Settings }
   /** By `keyOf`. */
@@ -164,7 +183,9 @@ export const DEFAULTS: Config = {
   evacuationsKept: 1_000,
 };
 
-export function keyOf({ serverId: server, source, component, device }: Prediction): string {
+type Subject = Pick<Prediction, "serverId" | "source" | "component" | "device">;
+
+export function keyOf({ serverId: server, source, component, device }: Subject): string {
   return `${server}/${source}/${component}/${device}`;
 }
 

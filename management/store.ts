@@ -5,9 +5,17 @@
  */
 import { z } from "zod";
 import { type Event, event } from "../protocol/operator.ts";
-import { type SensorFault, sensorFault } from "../protocol/prediction.ts";
+import { riskChange, type SensorFault, sensorFault } from "../protocol/prediction.ts";
 import { type Database, openDatabase } from "../runtime/database.ts";
 import { readRecord } from "../runtime/record.ts";
+import {
+  ALARMS_KEPT,
+  type AlarmRecord,
+  alarmRecord,
+  type FailureRecord,
+  failureRecord,
+  isOpen,
+} from "./alarms.ts";
 import {
   type EvacuationRecord,
   evacuationRecord,
@@ -44,6 +52,7 @@ const MIGRATIONS = [
      UNIQUE (principal, spool)
    ) STRICT;
    CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT NOT NULL) STRICT;`,
+  `${["alarms", "failures", "risks", "watched"].map(keyed).join("\n")}`,
 ];
 
 export const sensorFaultRecord = z.strictObject({
@@ -53,6 +62,17 @@ export const sensorFaultRecord = z.strictObject({
 });
 export type SensorFaultRecord = z.infer<typeof sensorFaultRecord>;
 
+/** The newest change of a device's risk. */
+export const riskRecord = z.strictObject({ change: riskChange, wallTime: z.string().max(32) });
+export type RiskRecord = z.infer<typeof riskRecord>;
+
+/** How long a server was watched: its agent or its NIC firmware had a link. */
+export const watchedRecord = z.strictObject({
+  serverId: z.string().max(63),
+  watchedMs: z.number().nonnegative(),
+});
+export type WatchedRecord = z.infer<typeof watchedRecord>;
+
 /** An event before it has an id; `detail` is plain data that JSON can say. */
 export type NewEvent = Omit<Event, "id" | "type" | "detail"> & { readonly detail?: object };
 
@@ -61,6 +81,9 @@ export interface Records {
   readonly predictions: PredictionRecord[];
   readonly evacuations: EvacuationRecord[];
   readonly sensorFaults: SensorFaultRecord[];
+  readonly alarms: AlarmRecord[];
+  readonly risks: RiskRecord[];
+  readonly watched: WatchedRecord[];
 }
 
 /** A new site watches and writes down, and does nothing. */
@@ -76,6 +99,13 @@ export interface ManagementStore {
   saveEvacuation(record: EvacuationRecord): void;
   /** Forgets the fault again when its status is `ok`. */
   saveSensorFault(record: SensorFaultRecord): void;
+  saveAlarm(alarm: AlarmRecord): void;
+  /** A failure that nothing had told of. */
+  saveFailure(failure: FailureRecord): void;
+  failures(): FailureRecord[];
+  /** Forgets it again once the device is well. */
+  saveRisk(record: RiskRecord): void;
+  saveWatched(record: WatchedRecord): void;
   /** The highest sequence of a sender's spool that was taken; 0 before the first. */
   takenOf(principal: string, spool: string): number;
   saveTaken(principal: string, spool: string, sequence: number): void;
@@ -96,6 +126,9 @@ export function openManagementStore(path: string, eventsKept = EVENTS_KEPT): Man
       predictions: readAll(database, "predictions", predictionRecord),
       evacuations: readAll(database, "evacuations", evacuationRecord),
       sensorFaults: readAll(database, "sensor_faults", sensorFaultRecord),
+      alarms: readAll(database, "alarms", alarmRecord),
+      risks: readAll(database, "risks", riskRecord),
+      watched: readAll(database, "watched", watchedRecord),
     }),
     saveSettings: (record) => upsert(database, "settings", "settings", record),
     savePrediction(record) {
@@ -119,6 +152,28 @@ export function openManagementStore(path: string, eventsKept = EVENTS_KEPT): Man
       upsert(database, "sensor_faults", id, record, true);
       forget(database, "sensor_faults", DEVICES_KEPT);
     },
+    saveAlarm(alarm) {
+      upsert(database, "alarms", alarm.alarmId, alarm, !isOpen(alarm));
+      forget(database, "alarms", ALARMS_KEPT);
+    },
+    saveFailure(failure) {
+      upsert(database, "failures", failure.failureId, failure, true);
+      forget(database, "failures", ALARMS_KEPT);
+    },
+    failures: () => readAll(database, "failures", failureRecord),
+    saveRisk(record) {
+      const id = keyOf(record.change);
+      if (!isUnwell(record)) {
+        database.run("DELETE FROM risks WHERE id = ?", id);
+        return;
+      }
+      upsert(database, "risks", id, record, true);
+      forget(database, "risks", DEVICES_KEPT);
+    },
+    saveWatched(record) {
+      upsert(database, "watched", record.serverId, record, true);
+      forget(database, "watched", DEVICES_KEPT);
+    },
     takenOf: (principal, spool) => takenOf(database, principal, spool),
     saveTaken: (principal, spool, sequence) => saveTaken(database, principal, spool, sequence),
     appendEvent(record) {
@@ -136,7 +191,20 @@ export function sensorOf({ serverId, sensor }: SensorFault): string {
   return `${serverId}/${sensor}`;
 }
 
-type Table = "settings" | "predictions" | "evacuations" | "sensor_faults";
+/** Whether the device is suspect or failing. */
+export function isUnwell({ change: { to } }: RiskRecord): boolean {
+  return to === "suspect" || to === "failing";
+}
+
+type Table =
+  | "settings"
+  | "predictions"
+  | "evacuations"
+  | "sensor_faults"
+  | "alarms"
+  | "failures"
+  | "risks"
+  | "watched";
 
 function upsert(database: Database, table: Table, id: string, record: unknown, done = false): void {
   database.run(

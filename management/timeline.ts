@@ -7,6 +7,7 @@ import type { MigrationProgress } from "../protocol/authority.ts";
 import type { Trace } from "../protocol/evacuation.ts";
 import type { Principal } from "../protocol/ids.ts";
 import type { Deliver, Message } from "../protocol/message.ts";
+import type { Evidence } from "../protocol/prediction.ts";
 import type { NewEvent } from "./store.ts";
 
 /** What happened; the shell adds when. */
@@ -19,14 +20,29 @@ const PROGRESS_KEPT = 10_000;
 
 export function ofDelivery(from: Principal, { body }: Deliver): Happening {
   const base = { message: body.type, from, to: "management", subject: body.serverId };
-  if (body.type === "sensor-fault") {
-    const text = cut(`${body.sensor} is ${body.status}: ${body.reason}`);
-    return { ...base, text, detail: body };
+  return { ...base, text: cut(textOf(body)), detail: body };
+}
+
+function textOf(body: Deliver["body"]): string {
+  switch (body.type) {
+    case "sensor-fault":
+      return `${body.sensor} is ${body.status}: ${body.reason}`;
+    case "prediction": {
+      const { component, device, probability, evidence } = body;
+      return `${component} ${device}: probability ${probability} (${textsOf(evidence)})`;
+    }
+    case "prediction-cleared":
+      return `${body.component} ${body.device}: ${body.cause}: ${body.reason}`;
+    case "risk-change": {
+      const { component, device, from, to, evidence } = body;
+      const why = evidence.length === 0 ? "" : ` (${textsOf(evidence)})`;
+      return `${component} ${device}: ${from} -> ${to}${why}`;
+    }
   }
-  const { component, device, probability, evidence } = body;
-  const signals = evidence.map((one) => one.text).join("; ");
-  const text = cut(`${component} ${device}: probability ${probability} (${signals})`);
-  return { ...base, text, detail: body };
+}
+
+function textsOf(evidence: readonly Evidence[]): string {
+  return evidence.map(({ text }) => text).join("; ");
 }
 
 export function ofTrace({ type: _type, vmId, ...trace }: Trace): Happening {

@@ -11,6 +11,8 @@ export interface Evidence {
   readonly threshold: number;
   readonly unit?: string;
   readonly text: string;
+  /** Set once it leaves its finding. */
+  readonly rule?: Rule;
 }
 
 /** "unknown" until a rule could see: a component that says nothing is not healthy. */

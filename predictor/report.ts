@@ -5,7 +5,7 @@
 import type { OperationId, ServerId } from "../protocol/ids.ts";
 import type { Reliable } from "../protocol/message.ts";
 import type { Telemetry } from "../protocol/prediction.ts";
-import type { Effect, Prediction } from "./evidence.ts";
+import type { Effect, Evidence, Prediction, Risk } from "./evidence.ts";
 import { risks, type State } from "./predictor.ts";
 
 export interface Reporter {
@@ -17,7 +17,7 @@ export interface Reporter {
 const TEXT_CHARACTERS_MAX = 1_024;
 const EVIDENCE_MAX = 16;
 
-/** What to deliver of an effect; undefined for a change of risk, which telemetry tells. */
+/** What to deliver of an effect; undefined for a change of risk between well and unknown. */
 export function reportOf(effect: Effect, reporter: Reporter): Reliable | undefined {
   switch (effect.type) {
     case "prediction":
@@ -28,9 +28,23 @@ export function reportOf(effect: Effect, reporter: Reporter): Reliable | undefin
       const { serverId } = reporter;
       return { type: "sensor-fault", serverId, sensor, status, reason: cut(reason) };
     }
-    case "risk":
-      return undefined;
+    case "risk": {
+      const { component, device, from, to, evidence } = effect;
+      if (!isBad(from) && !isBad(to)) return undefined;
+      const subject = { ...reporter, component, device: cut(device) };
+      return { type: "risk-change", ...subject, from, to, evidence: evidenceReport(evidence) };
+    }
   }
+}
+
+function isBad(risk: Risk): boolean {
+  return risk === "suspect" || risk === "failing";
+}
+
+function evidenceReport(evidence: readonly Evidence[]): Evidence[] {
+  return evidence
+    .slice(0, EVIDENCE_MAX)
+    .map(({ text, ...measured }) => ({ ...measured, text: cut(text) }));
 }
 
 function predictionReport(
@@ -46,9 +60,7 @@ function predictionReport(
     probability,
     horizonMs,
     basis,
-    evidence: evidence
-      .slice(0, EVIDENCE_MAX)
-      .map(({ text, ...measured }) => ({ ...measured, text: cut(text) })),
+    evidence: evidenceReport(evidence),
   };
 }
 
@@ -65,6 +77,7 @@ export function telemetryOf(state: State, serverId: ServerId, residentBytes: num
   };
 }
 
-function cut(text: string): string {
+/** Text within the protocol's bound. */
+export function cut(text: string): string {
   return text.slice(0, TEXT_CHARACTERS_MAX);
 }

@@ -143,7 +143,7 @@ function idOf(origin: string, { component, device, sequence }: Subject): string 
 }
 
 function evidenceOf(findings: readonly Finding[]): readonly Evidence[] {
-  return findings.flatMap(({ evidence }) => evidence);
+  return findings.flatMap(({ rule, evidence }) => evidence.map((one) => ({ ...one, rule })));
 }
 
 /** A rule that cannot see says nothing, unless what little it sees is already evidence. */

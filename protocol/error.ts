@@ -50,6 +50,7 @@ export type ErrorCode =
   // Decisions.
   | "STATE_CONFLICT"
   | "HOST_UNKNOWN"
+  | "PREDICTION_UNKNOWN"
   | "PAUSE_TOO_LONG"
   | "STREAM_FAILED"
   | "CANCELLED"

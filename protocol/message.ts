@@ -7,14 +7,19 @@ import * as authority from "./authority.ts";
 import { SystemError } from "./error.ts";
 import * as evacuation from "./evacuation.ts";
 import * as operator from "./operator.ts";
-import { prediction, sensorFault, telemetry } from "./prediction.ts";
+import { prediction, predictionCleared, riskChange, sensorFault, telemetry } from "./prediction.ts";
 
 /** Largest text of one message; a fleet of thousands fits, a bomb does not. */
 export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 const DEPTH_MAX = 16;
 
 /** What is delivered at least once: spooled on disk by its sender until acknowledged. */
-export const reliable = z.discriminatedUnion("type", [prediction, sensorFault]);
+export const reliable = z.discriminatedUnion("type", [
+  prediction,
+  predictionCleared,
+  riskChange,
+  sensorFault,
+]);
 export type Reliable = z.infer<typeof reliable>;
 
 /** One spooled message; (sender, spool, sequence) is its identity for ever. */

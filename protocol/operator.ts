@@ -5,9 +5,19 @@
 import { z } from "zod";
 import { guestDefinition } from "./definition.ts";
 import { hostId, operationId, serverId, text, vmId } from "./ids.ts";
+import { component } from "./prediction.ts";
 
 export const mode = z.enum(["shadow", "act"]);
 export type Mode = z.infer<typeof mode>;
+
+/** What an operator says became of a prediction. */
+export const told = z.enum(["failed", "healthy", "replaced", "unknown"]);
+export type Told = z.infer<typeof told>;
+
+/** When something was, by the wall clock. */
+export const utcTime = z.iso.datetime({
+  error: "must be a time in UTC such as 2026-01-31T12:00:00Z",
+});
 
 /** One request; the answer is a `response` with the same id. */
 export const request = z.strictObject({
@@ -31,6 +41,24 @@ export const request = z.strictObject({
       pauseMsMax: z.int().positive().optional(),
     }),
     z.strictObject({ method: z.literal("cancel"), hostId }),
+    z.strictObject({ method: z.literal("outcomes") }),
+    z.strictObject({
+      method: z.literal("outcome"),
+      predictionId: operationId,
+      outcome: told,
+      note: text.optional(),
+      /** When it failed; now unless said. */
+      at: utcTime.optional(),
+    }),
+    /** A device of a host has failed, whether or not that was predicted. */
+    z.strictObject({
+      method: z.literal("failure"),
+      hostId,
+      component,
+      device: text,
+      note: text.optional(),
+      at: utcTime.optional(),
+    }),
     z.strictObject({ method: z.literal("vm-run"), hostId, definition: guestDefinition }),
     z.strictObject({ method: z.literal("vm-stop"), vmId }),
     z.strictObject({ method: z.literal("vm-console"), vmId, offset: z.int() }),

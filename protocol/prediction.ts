@@ -14,6 +14,8 @@ export const evidence = z.strictObject({
   threshold: z.number(),
   unit: z.string().max(32).optional(),
   text,
+  /** The rule that found it. */
+  rule: z.string().max(32).optional(),
 });
 export type Evidence = z.infer<typeof evidence>;
 
@@ -29,12 +31,16 @@ export const component = z.enum([
 ]);
 export type Component = z.infer<typeof component>;
 
+/** Who says it: the host's agent, or a network adapter's own firmware. */
+export const source = z.enum(["agent", "nic"]);
+export type Source = z.infer<typeof source>;
+
 /** A server is likely to fail: move its guests while it still runs. */
 export const prediction = z.strictObject({
   type: z.literal("prediction"),
   predictionId: operationId,
   serverId,
-  source: z.enum(["agent", "nic"]),
+  source,
   component,
   /** Which disk or port, as its reader names it. */
   device: text,
@@ -46,6 +52,37 @@ export const prediction = z.strictObject({
   evidence: z.array(evidence).max(EVIDENCE_MAX),
 });
 export type Prediction = z.infer<typeof prediction>;
+
+/** What was predicted of a device holds no more, by who had predicted it. */
+export const predictionCleared = z.strictObject({
+  type: z.literal("prediction-cleared"),
+  /** The newest prediction of that device. */
+  predictionId: operationId,
+  serverId,
+  source,
+  component,
+  device: text,
+  /** It stayed well for long enough; other hardware is in its place; an operator accepted it. */
+  cause: z.enum(["healed", "replaced", "acknowledged"]),
+  reason: text,
+});
+export type PredictionCleared = z.infer<typeof predictionCleared>;
+
+const risk = z.enum(["unknown", "healthy", "suspect", "failing"]);
+export type Risk = z.infer<typeof risk>;
+
+/** A device went into or out of a state that is not well. */
+export const riskChange = z.strictObject({
+  type: z.literal("risk-change"),
+  serverId,
+  source,
+  component,
+  device: text,
+  from: risk,
+  to: risk,
+  evidence: z.array(evidence).max(EVIDENCE_MAX),
+});
+export type RiskChange = z.infer<typeof riskChange>;
 
 /** A sensor that is absent, unreadable, stuck or implausible; never a failure, never a zero. */
 export const sensorFault = z.strictObject({

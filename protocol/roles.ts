@@ -73,10 +73,9 @@ export function authorise(message: Message, from: Principal, to: Principal): voi
   if (self !== undefined && subject !== undefined && subject !== self) {
     throw new SystemError("NOT_AUTHORISED", `${from} may not speak for ${subject}`);
   }
-  if (message.type === "deliver" && message.body.type === "prediction") {
-    if (message.body.source !== roleOf(from)) {
-      throw new SystemError("NOT_AUTHORISED", `${from} may not predict as ${message.body.source}`);
-    }
+  if (message.type !== "deliver" || !("source" in message.body)) return;
+  if (message.body.source !== roleOf(from)) {
+    throw new SystemError("NOT_AUTHORISED", `${from} may not speak as ${message.body.source}`);
   }
 }
 

@@ -14,8 +14,9 @@ import { seldom } from "./seldom.ts";
 import { openSpool } from "./spool.ts";
 
 export const TELEMETRY_MS = 5_000;
-/** While so much waits, sensor faults are left out: they must not push a prediction out. */
-export const SENSOR_FAULTS_PENDING_MAX = 256;
+/** While so much waits, notices are left out: they must not push a prediction out. */
+export const NOTICES_PENDING_MAX = 256;
+const NOTICES: readonly Reliable["type"][] = ["sensor-fault", "risk-change"];
 
 export interface UplinkOptions {
   readonly self: Principal;
@@ -37,7 +38,7 @@ export interface Uplink {
   /** Reports not yet durable at the management server. */
   readonly pending: number;
   readonly up: boolean;
-  /** Durable when this returns, unless it is a sensor fault too many. @throws JOURNAL_FAILED */
+  /** Durable when this returns, unless it is a notice too many. @throws JOURNAL_FAILED */
   report(body: Reliable): void;
   close(): void;
 }
@@ -77,8 +78,8 @@ export function openUplink(options: UplinkOptions): Uplink {
       return up;
     },
     report(body) {
-      if (body.type === "sensor-fault" && spool.pending >= SENSOR_FAULTS_PENDING_MAX) {
-        complain((leftOut) => log.warn("Left a sensor fault out", { ...body, leftOut }));
+      if (NOTICES.includes(body.type) && spool.pending >= NOTICES_PENDING_MAX) {
+        complain((leftOut) => log.warn("Left a notice out", { ...body, leftOut }));
       } else spool.add(body);
     },
     close() {

@@ -6,14 +6,17 @@
  */
 import { isAbsolute } from "node:path";
 import { z } from "zod";
-import { DEFAULT_CONFIG } from "../../predictor/config.ts";
+import { type Config, DEFAULT_CONFIG } from "../../predictor/config.ts";
 import type { Effect } from "../../predictor/evidence.ts";
 import { type ComponentRisk, risks } from "../../predictor/predictor.ts";
-import { reportOf, telemetryOf } from "../../predictor/report.ts";
+import { telemetryOf } from "../../predictor/report.ts";
+import { healthReporter } from "../../predictor/reporter.ts";
+import { standing } from "../../predictor/standing.ts";
 import { SystemError } from "../../protocol/error.ts";
 import type { HostId, ServerId } from "../../protocol/ids.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { RunCommand } from "../../runtime/command.ts";
+import { openDocument } from "../../runtime/document.ts";
 import type { Files } from "../../runtime/files.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Random } from "../../runtime/random.ts";
@@ -32,6 +35,8 @@ import { FILE_SOURCES } from "../sensors/sources.ts";
 import { DEFAULT_PERIODS, type SlowReader, type Watch, watchSensors } from "../sensors/watch.ts";
 
 const HOUR_MS = 3_600_000;
+/** How often it is looked whether a prediction holds no more. */
+const LOOK_MS = 1_000;
 const periodMs = z
   .int()
   .min(100)
@@ -129,18 +134,28 @@ export interface Health {
 
 /** @throws SystemError CONFIG_INVALID, SECRET_UNUSABLE, JOURNAL_FAILED */
 export function watchHealth(options: HealthOptions): Health {
-  const { hostId, serverId, clock, residentBytes } = options;
+  const { hostId, serverId, spoolPath, clock, random, log, residentBytes } = options;
   requireOwnServer(options);
   const uplink = openUplink({
     ...options,
     self: `agent:${hostId}`,
     telemetry: () => telemetryOf(watch.state(), serverId, residentBytes()),
   });
-  const watch = startSensors(options, (effect) => {
-    tell(options.log, effect);
-    const report = reportOf(effect, { serverId, source: "agent" });
-    if (report !== undefined) uplink.report(report);
+  const config = { ...DEFAULT_CONFIG, origin: random.hex(8) };
+  const kept = openDocument(`${spoolPath}.standing`, standing, [], log);
+  const reporter = healthReporter({
+    serverId,
+    source: "agent",
+    config,
+    kept: kept.value,
+    keep: (now) => kept.save([...now]),
+    report: (body) => uplink.report(body),
   });
+  const watch = startSensors(options, config, (effect) => {
+    tell(log, effect);
+    reporter.take(effect, watch.state());
+  });
+  const looking = clock.every(LOOK_MS, () => reporter.look(watch.state()));
   const inventory = watchInventory(options);
   const hourly = clock.every(HOUR_MS, () => void inventory.read());
   void inventory.read();
@@ -150,6 +165,7 @@ export function watchHealth(options: HealthOptions): Health {
     pending: () => uplink.pending,
     async stop() {
       hourly.cancel();
+      looking.cancel();
       watch.stop();
       options.smallFiles.close();
       uplink.close();
@@ -164,8 +180,12 @@ function requireOwnServer({ hostId, serverId }: HealthOptions): void {
   throw new SystemError("CONFIG_INVALID", reason);
 }
 
-function startSensors(options: HealthOptions, onEffect: (effect: Effect) => void): Watch {
-  const { sensors, files: slowFiles, smallFiles: files, run, random, clock } = options;
+function startSensors(
+  options: HealthOptions,
+  config: Config,
+  onEffect: (effect: Effect) => void,
+): Watch {
+  const { sensors, files: slowFiles, smallFiles: files, run, clock } = options;
   const { smartctl, devicePattern: pattern, virtualInterfaces: virtual } = sensors;
   const devicePattern = pattern === undefined ? DEVICE_PATTERN : new RegExp(`^(?:${pattern})$`);
   const rounds = startRounds(FILE_SOURCES, { virtual, detail: false }, { clock, files, slowFiles });
@@ -177,7 +197,7 @@ function startSensors(options: HealthOptions, onEffect: (effect: Effect) => void
       others: [...commandReaders(options), ...serviceProcessor(options)],
       onEffect,
     },
-    { ...DEFAULT_CONFIG, origin: random.hex(8) },
+    config,
     sensors,
   );
 }

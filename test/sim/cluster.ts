@@ -162,18 +162,17 @@ export class Cluster implements Surroundings {
   }
 
   predict(place: string, serverOf: string, predictionId: string, probability: number): void {
-    const source = place.startsWith("nic-") ? "nic" : "agent";
-    this.reporters.get(place)?.predict({
-      type: "prediction",
-      predictionId: predictionId as OperationId,
-      serverId: `server-${serverOf}` as SimulatedHost["serverId"],
-      source,
-      component: source === "nic" ? "nic" : "disk",
-      device: source === "nic" ? "eth0" : "sda",
-      probability,
-      horizonMs: 3_600_000,
-      evidence: [],
-    });
+    const about = { ...subjectOf(place, serverOf), predictionId: predictionId as OperationId };
+    const outlook = { probability, horizonMs: 3_600_000, evidence: [] };
+    this.reporters.get(place)?.report({ type: "prediction", ...about, ...outlook });
+  }
+
+  /** What was predicted of the place's device holds no more. */
+  clear(place: string, predictionId: string): void {
+    const server = place.replace("nic-", "");
+    const about = { ...subjectOf(place, server), predictionId: predictionId as OperationId };
+    const end = { cause: "healed", reason: "It is well again" } as const;
+    this.reporters.get(place)?.report({ type: "prediction-cleared", ...about, ...end });
   }
 
   private clock(chance: Chance): SkewedClock {
@@ -242,4 +241,12 @@ export class Cluster implements Surroundings {
         soon(() => this.coordinator.crash());
     }
   }
+}
+
+/** The one device of which a place predicts. */
+function subjectOf(place: string, serverOf: string) {
+  const serverId = `server-${serverOf}` as SimulatedHost["serverId"];
+  return place.startsWith("nic-")
+    ? ({ serverId, source: "nic", component: "nic", device: "eth0" } as const)
+    : ({ serverId, source: "agent", component: "disk", device: "sda" } as const);
 }

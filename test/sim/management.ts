@@ -1,14 +1,16 @@
 /** The management server of the simulation: the production core on a simulated disk and links. */
+import type { AlarmRecord } from "../../management/alarms.ts";
 import * as core from "../../management/management.ts";
-import type {
-  Config,
-  DecidedAsk,
-  Effect,
-  EvacuationRecord,
-  Event,
-  PredictionRecord,
-  Settings,
-  State,
+import {
+  type Config,
+  type DecidedAsk,
+  type Effect,
+  type EvacuationRecord,
+  type Event,
+  keyOf,
+  type PredictionRecord,
+  type Settings,
+  type State,
 } from "../../management/state.ts";
 import type { OperationId, Principal } from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/message.ts";
@@ -25,7 +27,17 @@ const TICK_MS = 1_000;
 const PLACE = "management";
 const FRESH: Settings = { mode: "shadow", disarmed: false, hosts: {} };
 
-type Saved = Extract<Effect, { type: "save-prediction" | "save-evacuation" | "save-settings" }>;
+type Saved = Extract<
+  Effect,
+  {
+    type:
+      | "save-prediction"
+      | "forget-prediction"
+      | "save-alarm"
+      | "save-evacuation"
+      | "save-settings";
+  }
+>;
 
 export class SimulatedManagement {
   readonly lifetime: Lifetime;
@@ -37,6 +49,7 @@ export class SimulatedManagement {
   private readonly clock: SkewedClock;
   private readonly disk: SimulatedDisk<Saved>;
   private readonly predictions = new Map<string, PredictionRecord>();
+  private readonly alarms = new Map<string, AlarmRecord>();
   private readonly evacuations = new Map<string, EvacuationRecord>();
   private settings = FRESH;
 
@@ -55,7 +68,9 @@ export class SimulatedManagement {
     const predictions = [...this.predictions.values()];
     const evacuations = [...this.evacuations.values()];
     this.machine = new Machine<State, Event, Effect>(
-      core.start(this.settings, predictions, evacuations, this.clock.nowMs()),
+      core.start(this.settings, predictions, evacuations, this.clock.nowMs(), [
+        ...this.alarms.values(),
+      ]),
       (state, event) => core.step(state, event, this.config),
       (effect) => this.perform(effect),
     );
@@ -91,14 +106,20 @@ export class SimulatedManagement {
       up: () => {},
       down: () => {},
       take: (message) => {
-        if (message.type !== "deliver" || message.body.type !== "prediction") return;
+        if (message.type !== "deliver") return;
         const { spool, sequence, body } = message;
+        if (body.type !== "prediction" && body.type !== "prediction-cleared") return;
         const wallMs = this.cluster.wallClockMs + this.chance.below(2 ** 31) * 1_000;
         const wallTime = new Date(wallMs).toISOString();
         const atMs = this.clock.nowMs();
-        this.cluster.world.note(PLACE, () => `takes prediction ${body.predictionId} from ${from}`);
+        const { type, predictionId } = body;
+        this.cluster.world.note(PLACE, () => `takes ${type} ${predictionId} from ${from}`);
         this.lifetime.guarded(() => {
-          this.machine?.dispatch({ type: "prediction", from, prediction: body, wallTime, atMs });
+          this.machine?.dispatch(
+            body.type === "prediction"
+              ? { type: body.type, from, prediction: body, wallTime, atMs }
+              : { type: body.type, cleared: body, wallTime, atMs },
+          );
           answer({ type: "delivered", spool, sequence });
         });
       },
@@ -146,6 +167,8 @@ export class SimulatedManagement {
     const { cluster } = this;
     switch (effect.type) {
       case "save-prediction":
+      case "forget-prediction":
+      case "save-alarm":
       case "save-evacuation":
       case "save-settings":
         this.disk.append(effect);
@@ -173,7 +196,13 @@ export class SimulatedManagement {
   private keep(entry: Saved): void {
     switch (entry.type) {
       case "save-prediction":
-        this.predictions.set(entry.record.prediction.predictionId, entry.record);
+        this.predictions.set(keyOf(entry.record.prediction), entry.record);
+        return;
+      case "forget-prediction":
+        this.predictions.delete(entry.key);
+        return;
+      case "save-alarm":
+        this.alarms.set(entry.alarm.alarmId, entry.alarm);
         return;
       case "save-evacuation":
         this.evacuations.set(entry.evacuation.evacuationId, entry.evacuation);

@@ -3,7 +3,7 @@
  * the management server acknowledges it.
  */
 import type { Deliver, Message } from "../../protocol/message.ts";
-import type { Prediction } from "../../protocol/prediction.ts";
+import type { Prediction, PredictionCleared } from "../../protocol/prediction.ts";
 import type { Link, Port } from "./network.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -32,9 +32,8 @@ export class Reporter {
     };
   }
 
-  predict(prediction: Prediction): void {
+  report(body: Prediction | PredictionCleared): void {
     const { spool } = this;
-    const body = prediction;
     const message: Deliver = { type: "deliver", spool, sequence: ++this.sequence, body };
     this.waiting.push(message);
     this.link?.send(0, message);

@@ -5,6 +5,7 @@
  *   run VM on HOST | stop VM | evacuate HOST [to HOST] [only VM] [dry-run] | cancel HOST
  *   mode act|shadow | disarm | arm | cordon HOST | uncordon HOST
  *   predict HOST ID | predict nic-HOST ID | predict HOST ID for SERVER
+ *   clear HOST ID | clear nic-HOST ID      that prediction holds no more
  *   declare-off HOST             an operator says that its server is off
  *   crash NAME | crash NAME at STEP | start NAME | power-off HOST | power-on HOST
  *   cut A B | cut A>B | join A B | cut-stream HOST | guest-dies VM on HOST
@@ -130,6 +131,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   "declare-off": (cluster, [host]) => cluster.declareOff(host as HostId),
   predict: (cluster, [place, id, , server]) =>
     cluster.predict(place!, server ?? place!.replace("nic-", ""), id!, 0.9),
+  clear: (cluster, [place, id]) => cluster.clear(place!, id!),
   start: (cluster, [name]) => program(cluster, name!).start(),
   "power-off": (cluster, [host]) => cluster.powerOff(cluster.agentAt(host as HostId)),
   "power-on": (cluster, [host]) => cluster.powerOn(cluster.agentAt(host as HostId)),

@@ -95,12 +95,14 @@ class Run {
   private readonly chance: Chance;
   private readonly vms: readonly string[];
   private readonly dead = new Set<SimulatedAgent>();
+  private readonly clearing: Chance;
   private calm = false;
   private predictions = 0;
 
   constructor(cluster: Cluster, chance: Chance) {
     this.cluster = cluster;
     this.chance = chance;
+    this.clearing = chance.split("clearing");
     this.vms = VMS.slice(0, 1 + chance.below(3));
   }
 
@@ -285,6 +287,9 @@ class Run {
     const place = chance.hit(0.5) ? hostId : `nic-${hostId}`;
     if (chance.hit(0.8)) this.predictions++;
     cluster.predict(place, hostId, `p${this.predictions}`, chance.pick([0.1, 0.5, 0.9]));
+    if (!this.clearing.hit(0.3)) return;
+    const afterMs = this.clearing.between(0, 5_000);
+    cluster.world.after(afterMs, () => cluster.clear(place, `p${this.predictions}`));
   }
 
   /** Faults end, and everything that was not lost for good is started again. */

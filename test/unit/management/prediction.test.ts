@@ -8,6 +8,7 @@ import {
   host,
   hostId,
   migrations,
+  NOON,
   notes,
   order,
   sent,
@@ -22,6 +23,7 @@ predictions("step() goes P1's way message by message, each after what it follows
   const at = armed();
   assert.equal(order(at.predicts("p1")), [
     "save-prediction",
+    "save-alarm",
     "save-evacuation",
     "note",
     "save-prediction",
@@ -63,10 +65,10 @@ for (const [what, make] of ANYWHERE) {
 predictions("step() forgets what was predicted of a server whose host is put back", () => {
   const at = armed();
   at.predicts("p1");
-  const others = order(at.take({ type: "uncordoned", hostId: hostId("bravo") }));
+  const others = order(at.take({ type: "uncordoned", hostId: hostId("bravo"), wallTime: NOON }));
   assert.equal(others, [], "of another host nothing is forgotten");
-  const effects = at.take({ type: "uncordoned", hostId: hostId("alpha") });
-  assert.equal(order(effects), ["forget-prediction", "note"]);
+  const effects = at.take({ type: "uncordoned", hostId: hostId("alpha"), wallTime: NOON });
+  assert.equal(order(effects), ["save-alarm", "forget-prediction", "note"]);
   assert.equal(Object.keys(at.state.predictions), []);
 });
 

@@ -16,8 +16,13 @@ import { frozenDefinition } from "../../../protocol/definition.ts";
 import type { HostSummary, MigrationResult, VmSummary } from "../../../protocol/evacuation.ts";
 import type { HostId, OperationId, ServerId, VmId } from "../../../protocol/ids.ts";
 import type { Message } from "../../../protocol/message.ts";
-import { type Prediction, prediction } from "../../../protocol/prediction.ts";
+import {
+  type Prediction,
+  type PredictionCleared,
+  prediction,
+} from "../../../protocol/prediction.ts";
 
+export const NOON = "2026-01-01T12:00:00.000Z";
 export const MIB = 1024 ** 2;
 export const operation = (id: string): OperationId => id as OperationId;
 export const hostId = (name: string): HostId => name as HostId;
@@ -97,6 +102,8 @@ export interface Session {
   readonly evacuations: readonly Evacuation[];
   take(event: Untimed<Event>): readonly Effect[];
   wait(ms: number): readonly Effect[];
+  /** What is predicted of the server's disk holds no more. */
+  clears(id: string, server?: string, patch?: Partial<PredictionCleared>): readonly Effect[];
   predicts(id: string, server?: string, patch?: Partial<Prediction>): readonly Effect[];
   fleet(hosts?: readonly HostSummary[], vms?: readonly VmSummary[]): readonly Effect[];
   /** The coordinator names these VMs of alpha, in answer to the evacuation. */
@@ -135,6 +142,13 @@ export function session(
       const wallTime = "2026-01-01T00:00:00.000Z";
       const body = predicted(id, server, patch);
       return take({ type: "prediction", from, prediction: body, wallTime });
+    },
+    clears(id, server = "alpha", patch = {}) {
+      const { serverId, source, component, device } = predicted(id, server);
+      const about = { predictionId: operation(id), serverId, source, component, device };
+      const end = { cause: "healed", reason: "It is well again" } as const;
+      const cleared = { type: "prediction-cleared", ...about, ...end, ...patch } as const;
+      return take({ type: "prediction-cleared", cleared, wallTime: NOON });
     },
     fleet: (hosts = FLEET, vms = [vm(1)]) =>
       take({ type: "fleet", hosts: [...hosts], vms: [...vms] }),

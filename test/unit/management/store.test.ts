@@ -56,6 +56,9 @@ openManagement("begins in shadow mode, armed, knowing nothing", () => {
     predictions: [],
     evacuations: [],
     sensorFaults: [],
+    alarms: [],
+    risks: [],
+    watched: [],
   });
   store.close();
 });

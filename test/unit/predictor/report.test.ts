@@ -21,9 +21,12 @@ function first(readings: ReturnType<typeof diskReadings>) {
 report("reportOf() says of a prediction all that the protocol asks for", () => {
   const [, effects] = first(diskReadings({ ...WELL, "smart-5": 1, "smart-197": 8 }));
   const reports = effects.flatMap((effect) => reportOf(effect, REPORTER) ?? []);
-  assert.is(reports.length, 1);
-  assert.equal(reliable.parse(reports[0]), reports[0]);
-  assert.equal(reports[0], {
+  for (const one of reports) assert.equal(reliable.parse(one), one);
+  assert.equal(
+    reports.map(({ type }) => type),
+    ["risk-change", "prediction"],
+  );
+  assert.equal(reports[1], {
     type: "prediction",
     predictionId: "local-disk-sda-1",
     serverId: "alpha",
@@ -40,6 +43,7 @@ report("reportOf() says of a prediction all that the protocol asks for", () => {
         threshold: 0,
         unit: "count",
         text: "Reallocated sectors (SMART 5): 1",
+        rule: "two-of-five",
       },
       {
         signal: "smart-197",
@@ -47,6 +51,7 @@ report("reportOf() says of a prediction all that the protocol asks for", () => {
         threshold: 0,
         unit: "count",
         text: "Pending sectors (SMART 197): 8",
+        rule: "two-of-five",
       },
     ],
   });
@@ -80,7 +85,7 @@ report("reportOf() keeps to the protocol's bounds, whatever a sensor says", () =
   assert.ok(reliable.safeParse(reportOf({ type: "prediction", prediction }, REPORTER)).success);
 });
 
-report("reportOf() leaves a change of risk to telemetryOf()", () => {
+report("reportOf() leaves a change from unknown to healthy to telemetryOf()", () => {
   const [state, effects] = first(diskReadings({ ...WELL, "smart-5": { missing: "Not there" } }));
   const types = effects.map((effect) => [effect.type, reportOf(effect, REPORTER)?.type]);
   assert.equal(types, [

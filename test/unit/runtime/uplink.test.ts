@@ -3,7 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { operationId, serverId } from "../../../protocol/ids.ts";
 import type { Reliable } from "../../../protocol/message.ts";
-import { openUplink, SENSOR_FAULTS_PENDING_MAX } from "../../../runtime/uplink.ts";
+import { NOTICES_PENDING_MAX, openUplink } from "../../../runtime/uplink.ts";
 import { makeFolder } from "./folder.ts";
 import { memoryClock } from "./memory-clock.ts";
 import { ports, SECRET } from "./ports.ts";
@@ -48,15 +48,15 @@ function openAlone(spoolPath: string) {
 uplink("report() keeps sensor faults from pushing a prediction out of the spool", () => {
   const path = join(makeFolder(), "spool");
   const first = openAlone(path);
-  for (let each = 0; each < SENSOR_FAULTS_PENDING_MAX + 10; each++) first.report(fault(`${each}`));
-  assert.is(first.pending, SENSOR_FAULTS_PENDING_MAX);
+  for (let each = 0; each < NOTICES_PENDING_MAX + 10; each++) first.report(fault(`${each}`));
+  assert.is(first.pending, NOTICES_PENDING_MAX);
   first.report(prediction);
   first.report(fault("late"));
-  assert.is(first.pending, SENSOR_FAULTS_PENDING_MAX + 1);
+  assert.is(first.pending, NOTICES_PENDING_MAX + 1);
   assert.not(first.up);
   first.close();
   const second = openAlone(path);
-  assert.is(second.pending, SENSOR_FAULTS_PENDING_MAX + 1);
+  assert.is(second.pending, NOTICES_PENDING_MAX + 1);
   second.close();
 });
 

@@ -166,10 +166,10 @@ health("watchHealth() keeps a prediction over a restart, while nobody listens", 
   const spoolPath = join(makeFolder(), "spool");
   const first = start(gone.port, spoolPath);
   first.breakDisk();
-  await until(() => first.pending() === 1, "the prediction on the disk");
+  await until(() => first.pending() === 2, "the risk and the prediction on the disk");
   await first.stop();
   const second = start(gone.port, spoolPath);
-  assert.is(second.pending(), 1);
+  assert.is(second.pending(), 2);
   const server = await management(gone.port);
   await until(() => server.predicted().length > 0, "the prediction");
   await until(() => second.pending() === 0, "its acknowledgement");

@@ -1,0 +1,63 @@
+/**
+ * What the site was like, beside its predictions: which devices are not well, and how long each
+ * server was watched.
+ * @module
+ */
+import { type Principal, roleOf, subjectOf } from "../protocol/ids.ts";
+import { keyOf } from "./state.ts";
+import { isUnwell, type ManagementStore, type RiskRecord, type WatchedRecord } from "./store.ts";
+
+/** So often the time watched is made durable: at most so much of it is lost. */
+const SAVE_MS = 600_000;
+/** A longer time between two looks was no watching: the program stood still. */
+const LOOK_MS_MAX = 60_000;
+
+export interface History {
+  take(record: RiskRecord): void;
+  /** Devices that are suspect or failing, each with its newest change. */
+  risks(): readonly RiskRecord[];
+  /** These have a link now. */
+  watch(connected: readonly Principal[], atMs: number): void;
+  /** By server. */
+  watchedMs(): ReadonlyMap<string, number>;
+}
+
+export function historyOf(
+  kept: { readonly risks: readonly RiskRecord[]; readonly watched: readonly WatchedRecord[] },
+  store: Pick<ManagementStore, "saveRisk" | "saveWatched">,
+  write: (task: () => void) => void,
+): History {
+  const risks = new Map(kept.risks.map((record) => [keyOf(record.change), record]));
+  const watched = new Map(kept.watched.map((record) => [record.serverId, record.watchedMs]));
+  let lookedAtMs: number | undefined;
+  let savedAtMs: number | undefined;
+  return {
+    take(record) {
+      const key = keyOf(record.change);
+      risks.delete(key);
+      if (isUnwell(record)) risks.set(key, record);
+      write(() => store.saveRisk(record));
+    },
+    risks: () => [...risks.values()],
+    watch(connected, atMs) {
+      const sinceMs = Math.min(LOOK_MS_MAX, atMs - (lookedAtMs ?? atMs));
+      lookedAtMs = atMs;
+      for (const server of serversOf(connected)) {
+        watched.set(server, (watched.get(server) ?? 0) + sinceMs);
+      }
+      savedAtMs ??= atMs;
+      if (atMs - savedAtMs < SAVE_MS) return;
+      savedAtMs = atMs;
+      for (const [serverId, watchedMs] of watched) {
+        write(() => store.saveWatched({ serverId, watchedMs }));
+      }
+    },
+    watchedMs: () => watched,
+  };
+}
+
+/** `agent:x` and `nic:x` watch the same server, once. */
+function serversOf(connected: readonly Principal[]): ReadonlySet<string> {
+  const reporters = connected.filter((peer) => ["agent", "nic"].includes(roleOf(peer)));
+  return new Set(reporters.flatMap((peer) => subjectOf(peer) ?? []));
+}

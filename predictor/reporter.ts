@@ -1,0 +1,54 @@
+/**
+ * Says what a predictor makes of its readings, and takes back what holds no more. For agents and
+ * NIC firmware alike; the ports are the shell's.
+ * @module
+ */
+import type { Reliable } from "../protocol/message.ts";
+import type { Config } from "./config.ts";
+import type { Effect } from "./evidence.ts";
+import type { State } from "./predictor.ts";
+import { cut, type Reporter, reportOf } from "./report.ts";
+import { noted, openLedger, type Standing, settled } from "./standing.ts";
+
+export interface ReporterPorts extends Reporter {
+  /** What stood when the last life ended. */
+  readonly kept: Standing;
+  readonly config: Config;
+  /** Durable when it returns. */
+  readonly keep: (standing: Standing) => void;
+  /** Durable when it returns. */
+  readonly report: (body: Reliable) => void;
+}
+
+export interface HealthReporter {
+  /** An effect of the step that led to `state`. */
+  take(effect: Effect, state: State): void;
+  /** Now and then: whether anything holds no more. */
+  look(state: State): void;
+}
+
+export function healthReporter(ports: ReporterPorts): HealthReporter {
+  const { serverId, source, config, keep, report } = ports;
+  let ledger = openLedger(ports.kept);
+  return {
+    take(effect, state) {
+      // Kept first: taking back what was never told is harmless, and the other way round is not.
+      if (effect.type === "prediction") {
+        ledger = noted(ledger, effect.prediction, state);
+        keep(ledger.standing);
+      }
+      const body = reportOf(effect, { serverId, source });
+      if (body !== undefined) report(body);
+    },
+    look(state) {
+      const [next, cleared] = settled(ledger, state, config);
+      ledger = next;
+      if (cleared.length === 0) return;
+      for (const { device, reason, ...one } of cleared) {
+        const words = { device: cut(device), reason: cut(reason) };
+        report({ type: "prediction-cleared", serverId, source, ...one, ...words });
+      }
+      keep(ledger.standing);
+    },
+  };
+}
