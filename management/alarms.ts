@@ -10,101 +10,10 @@
  * Rule 2: what was acted on is unknown unless somebody says otherwise. Nobody knows what the
  * device would have done, and taking it for a failure would teach the predictor its own deeds.
  */
-import { z } from "zod";
-import { type OperationId, operationId, serverId } from "../protocol/ids.ts";
-import { type Ask, told } from "../protocol/operator.ts";
-import { component, type Prediction, prediction, source } from "../protocol/prediction.ts";
+import type { OperationId } from "../protocol/ids.ts";
+import type { Prediction } from "../protocol/prediction.ts";
+import { ALARMS_KEPT, type AlarmRecord, isOpen, JOINED_MAX, type WordAsk } from "./alarm.ts";
 import type { Effect, Evacuation, PredictionRecord, State, Step } from "./state.ts";
-
-const JOINED_MAX = 16;
-/** Alarms kept in memory and in the store; the oldest that are over give way. */
-export const ALARMS_KEPT = 10_000;
-
-/** When, by the wall clock: ISO 8601. */
-const when = z.string().max(32);
-
-export const alarmRecord = z.strictObject({
-  /** Its first prediction's. */
-  alarmId: operationId,
-  /** The newest of those that joined it. */
-  joined: z.array(operationId).max(JOINED_MAX),
-  serverId,
-  source,
-  component,
-  device: z.string().max(1_024),
-  rules: z.array(z.string().max(32)).max(JOINED_MAX),
-  /** The highest that was told. */
-  probability: z.number(),
-  horizonMs: z.int(),
-  basis: prediction.shape.basis,
-  wallTime: when,
-  ended: z
-    .strictObject({
-      cause: z.enum(["healed", "replaced", "acknowledged", "uncordoned"]),
-      reason: z.string().max(1_024),
-      wallTime: when,
-    })
-    .optional(),
-  /** The evacuation that moved guests off its server while it was open. */
-  actedOn: operationId.optional(),
-  word: z
-    .strictObject({
-      outcome: told,
-      note: z.string().max(1_024).optional(),
-      /** When it failed. */
-      failedAt: when.optional(),
-      wallTime: when,
-    })
-    .optional(),
-});
-export type AlarmRecord = z.infer<typeof alarmRecord>;
-export type Alarms = Readonly<{ [alarmId: string]: AlarmRecord }>;
-
-/** A failure that no alarm had told of. */
-export const failureRecord = z.strictObject({
-  failureId: operationId,
-  serverId,
-  component,
-  device: z.string().max(1_024),
-  failedAt: when,
-  note: z.string().max(1_024).optional(),
-  wallTime: when,
-});
-export type FailureRecord = z.infer<typeof failureRecord>;
-
-export type Outcome =
-  | "failed"
-  | "healthy"
-  | "cleared"
-  | "replaced"
-  | "acted-on"
-  | "open"
-  | "unknown";
-
-/** What became of it, as far as anybody knows. */
-export function outcomeOf({ word, ended, actedOn }: AlarmRecord): Outcome {
-  if (word !== undefined) return word.outcome;
-  if (actedOn !== undefined) return "acted-on";
-  switch (ended?.cause) {
-    case undefined:
-      return "open";
-    case "healed":
-      return "cleared";
-    case "acknowledged":
-      return "healthy";
-    case "replaced":
-      return "replaced";
-    case "uncordoned":
-      return "unknown";
-  }
-}
-
-/** Whether it came true; undefined where that is not known, which is no false alarm either. */
-export function cameTrue(alarm: AlarmRecord): boolean | undefined {
-  const outcome = outcomeOf(alarm);
-  if (outcome === "failed") return true;
-  return outcome === "healthy" || outcome === "cleared" ? false : undefined;
-}
 
 type Subject = Pick<Prediction, "serverId" | "component" | "device">;
 
@@ -159,7 +68,7 @@ export function endAlarms(
   );
 }
 
-/** Guests left a server: of all that is predicted of it nobody will know what it would have done. */
+/** Guests left a server: of its predictions nobody will know what would have come. */
 export function actOn(state: State, { serverId: server, evacuationId }: Evacuation): Step {
   const open = openOf(state, { serverId: server }).filter(({ actedOn }) => actedOn === undefined);
   return putAll(
@@ -167,9 +76,6 @@ export function actOn(state: State, { serverId: server, evacuationId }: Evacuati
     open.map((alarm) => ({ ...alarm, actedOn: evacuationId })),
   );
 }
-
-/** An operator's word on what became of a prediction, or on a failure. */
-export type WordAsk = Extract<Ask, { method: "outcome" | "failure" }>;
 
 export function takeWord(
   state: State,
@@ -203,9 +109,10 @@ function takeOutcome(
 function takeFailure(
   state: State,
   operation: OperationId,
-  { hostId: host, component: what, device, note, at }: Extract<WordAsk, { method: "failure" }>,
+  ask: Extract<WordAsk, { method: "failure" }>,
   wallTime: string,
 ): Step {
+  const { hostId: host, component: what, device, note, at } = ask;
   const server = state.settings.hosts[host];
   if (server === undefined) {
     return [state, [refusal(operation, "HOST_UNKNOWN", `Host ${host} is unknown`)]];
@@ -263,10 +170,6 @@ export function forgetAlarms(state: State): State {
   const old = new Set(all.filter((one) => !isOpen(one)).slice(0, excess));
   const kept = all.filter((one) => !old.has(one));
   return { ...state, alarms: Object.fromEntries(kept.map((one) => [one.alarmId, one])) };
-}
-
-export function isOpen({ ended, word }: AlarmRecord): boolean {
-  return ended === undefined && word === undefined;
 }
 
 export function findAlarm({ alarms }: State, predictionId: OperationId): AlarmRecord | undefined {

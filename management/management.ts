@@ -7,7 +7,8 @@
  *         predicted to fail at once; an operator's own evacuation is.
  */
 import type { OperationId } from "../protocol/ids.ts";
-import { type AlarmRecord, actOn, endAlarms, forgetAlarms, openAlarm, takeWord } from "./alarms.ts";
+import type { AlarmRecord } from "./alarm.ts";
+import { actOn, endAlarms, forgetAlarms, openAlarm, takeWord } from "./alarms.ts";
 import { forgetCleared, takeCleared } from "./clearing.ts";
 import { cancel, proceed, resume, startQueued, takeHostVms, takeResult } from "./evacuation.ts";
 import { stampede, whyNotAct } from "./policy.ts";

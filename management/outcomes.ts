@@ -9,7 +9,7 @@ import {
   type FailureRecord,
   type Outcome,
   outcomeOf,
-} from "./alarms.ts";
+} from "./alarm.ts";
 import { type Interval, shareInterval } from "./figures.ts";
 
 /** Of each list the newest that one answer holds; the counts are of all. */

@@ -7,7 +7,7 @@ import type { OperationId } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Ask, Event as LineEvent, Request } from "../protocol/operator.ts";
 import type { Link } from "../runtime/link.ts";
-import type { AlarmRecord, FailureRecord, WordAsk } from "./alarms.ts";
+import type { AlarmRecord, FailureRecord, WordAsk } from "./alarm.ts";
 import type { Followers } from "./followers.ts";
 import { type Operations, refuse, respond } from "./operations.ts";
 import { outcomesOf } from "./outcomes.ts";

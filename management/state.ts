@@ -24,7 +24,7 @@ import {
   prediction,
   predictionCleared,
 } from "../protocol/prediction.ts";
-import type { AlarmRecord, Alarms, FailureRecord, WordAsk } from "./alarms.ts";
+import type { AlarmRecord, Alarms, FailureRecord, WordAsk } from "./alarm.ts";
 
 export const predictionRecord = z.strictObject({
   prediction,

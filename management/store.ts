@@ -15,7 +15,7 @@ import {
   type FailureRecord,
   failureRecord,
   isOpen,
-} from "./alarms.ts";
+} from "./alarm.ts";
 import {
   type EvacuationRecord,
   evacuationRecord,

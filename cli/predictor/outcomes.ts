@@ -4,7 +4,7 @@
  */
 import { Argument, type Command } from "commander";
 import { z } from "zod";
-import type { AlarmRecord, FailureRecord } from "../../management/alarms.ts";
+import type { AlarmRecord, FailureRecord } from "../../management/alarm.ts";
 import type { Outcomes } from "../../management/outcomes.ts";
 import { type HostId, hostId, type OperationId, operationId, text } from "../../protocol/ids.ts";
 import { type Ask, type Told, told, utcTime } from "../../protocol/operator.ts";
@@ -156,7 +156,8 @@ export function precisionText({
   if (known === 0) return `Precision: nobody can say yet; ${rest}`;
   const [low, high] = interval.map(percent);
   const share = percent(cameTrue / known);
-  return `Precision ${share} (95 %: ${low} to ${high}): ${cameTrue} of ${known} known came true; ${rest}`;
+  const counted = `${cameTrue} of ${known} known came true`;
+  return `Precision ${share} (95 %: ${low} to ${high}): ${counted}; ${rest}`;
 }
 
 export function percent(share: number): string {

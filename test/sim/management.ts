@@ -1,5 +1,5 @@
 /** The management server of the simulation: the production core on a simulated disk and links. */
-import type { AlarmRecord } from "../../management/alarms.ts";
+import type { AlarmRecord } from "../../management/alarm.ts";
 import * as core from "../../management/management.ts";
 import {
   type Config,

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { alarmRecord, outcomeOf } from "../../../management/alarms.ts";
+import { alarmRecord, outcomeOf } from "../../../management/alarm.ts";
 import { outcomesOf } from "../../../management/outcomes.ts";
 import { DEFAULTS, predictionRecord } from "../../../management/state.ts";
 import { statusOf } from "../../../management/status.ts";

@@ -57,6 +57,7 @@ predictor("step() predicts once when a disk starts failing", () => {
         threshold: 0,
         unit: "count",
         text: "Pending sectors (SMART 197): 8",
+        rule: "two-of-five",
       },
       {
         signal: "smart-198",
@@ -64,6 +65,7 @@ predictor("step() predicts once when a disk starts failing", () => {
         threshold: 0,
         unit: "count",
         text: "Offline uncorrectable sectors (SMART 198): 8",
+        rule: "two-of-five",
       },
     ],
   });
