@@ -4,6 +4,7 @@
  */
 import type { Command } from "commander";
 import { addOutcomeCommands } from "./predictor/outcomes.ts";
+import { addScoreCommand } from "./predictor/score.ts";
 import { addScoreRowsCommand } from "./predictor/score-rows.ts";
 import type { World } from "./world.ts";
 
@@ -11,6 +12,7 @@ export function addPredictorCommands(program: Command, world: World): void {
   const predictor = program
     .command("predictor")
     .description("what is predicted, what became of it, and how well recorded data is scored");
+  addScoreCommand(predictor, world);
   addScoreRowsCommand(predictor, world);
   addOutcomeCommands(predictor, world);
 }

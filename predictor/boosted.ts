@@ -48,7 +48,7 @@ const NODES_MAX = 2 ** 20;
 const FEATURES_MAX = 2 ** 10;
 const numbers = z.array(z.number()).max(NODES_MAX);
 
-export const boostedModel = z.strictObject({
+export const boostedModel: z.ZodType<BoostedModel> = z.strictObject({
   features: z.array(z.string()).max(FEATURES_MAX),
   baseMargin: z.number(),
   roots: numbers,
@@ -61,7 +61,7 @@ export const boostedModel = z.strictObject({
 
 /**
  * Checks that every walk ends in a leaf, and lays the trees out.
- * @throws SystemError MESSAGE_INVALID
+ * @throws SystemError MODEL_INVALID
  */
 export function compileTrees(model: BoostedModel): BoostedTrees {
   const { features, baseMargin, roots, feature, left } = model;
@@ -73,7 +73,7 @@ export function compileTrees(model: BoostedModel): BoostedTrees {
     columns.every(({ length }) => length === nodes) &&
     roots.every((root) => Number.isInteger(root) && root >= 0 && root < nodes) &&
     feature.every((one, node) => isSound(one, left[node]!, node, nodes, features.length));
-  if (!sound) throw new SystemError("MESSAGE_INVALID", "Cannot use model: its trees are broken");
+  if (!sound) throw new SystemError("MODEL_INVALID", "Cannot use model: its trees are broken");
   const stepOf = (one: number, node: number): number =>
     one === -1 ? -1 : (left[node]! << 11) | (one << 1) | model.missingLeft[node]!;
   const endOf = (one: number, node: number): number =>

@@ -14,6 +14,7 @@ export type ErrorCode =
   | "DEFINITION_INVALID"
   | "SMART_INVALID"
   | "TABLE_INVALID"
+  | "MODEL_INVALID"
   | "USAGE"
   // Who may say what.
   | "AUTHENTICATION_FAILED"

@@ -2,11 +2,13 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { trainDram } from "./dram.ts";
+import { trainDrives } from "./drives.ts";
 import { trainSnapshot } from "./snapshot.ts";
 
 /** Each takes the folder of the data and answers with its model. */
 const MODELS: Readonly<Record<string, (folder: string) => Promise<unknown>>> = {
   dram: trainDram,
+  drives: trainDrives,
   snapshot: trainSnapshot,
 };
 

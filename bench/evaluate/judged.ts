@@ -1,0 +1,63 @@
+/**
+ * A fleet judged by models that knew neither the drive nor the year: the drives are two halves, by
+ * a hash of their serial number, and each half is scored by a model that learnt from the other
+ * half up to the day `until`.
+ */
+import { createHash } from "node:crypto";
+import { FEATURES } from "../../predictor/drive-model/features.ts";
+import {
+  compileDriveModel,
+  driveMargin,
+  modelOffset,
+  probabilityOf,
+} from "../../predictor/drive-model/model.ts";
+import type { LoggedDrive } from "../../predictor/training/change-log.ts";
+import { failureOf, forEachDecision } from "../../predictor/training/decisions.ts";
+import { trainDriveModel } from "../../predictor/training/drive.ts";
+
+/** One decision point of a drive. */
+export interface Point {
+  readonly atDays: number;
+  readonly date: number;
+  readonly score: number;
+  /** How many of the five counters are above zero: the rules' whole knowledge. */
+  readonly nonZero: number;
+}
+
+export interface JudgedDrive {
+  readonly serial: string;
+  readonly failure: { readonly atDays: number; readonly date: number } | undefined;
+  readonly points: readonly Point[];
+  /** At this score its model calls a drive failing: set on data before `until`. */
+  readonly threshold: number;
+}
+
+/** Points from `from` on (days since 1970). */
+export function judgeHalves(
+  drives: readonly LoggedDrive[],
+  until: number,
+  from: number,
+): JudgedDrive[] {
+  return [0, 1].flatMap((half) => {
+    const learnt = drives.filter(({ serial }) => halfOf(serial) === half);
+    const model = compileDriveModel(trainDriveModel(learnt, until));
+    const judged = drives.filter(({ serial }) => halfOf(serial) !== half);
+    return judged.map((drive): JudgedDrive => {
+      const offset = modelOffset(model, drive.model);
+      const points: Point[] = [];
+      forEachDecision(drive, ({ atDays, date, features }) => {
+        if (date < from) return;
+        const score = probabilityOf(model, driveMargin(model, features, offset));
+        points.push({ atDays, date, score, nonZero: features[NON_ZERO]! });
+      });
+      const { failing: threshold } = model.model.thresholds;
+      return { serial: drive.serial, failure: failureOf(drive), points, threshold };
+    });
+  });
+}
+
+const NON_ZERO = FEATURES.indexOf("non-zero");
+
+function halfOf(serial: string): number {
+  return createHash("sha256").update(`split ${serial}`).digest()[0]! % 2;
+}
