@@ -3,7 +3,7 @@
 // Each block is a u32, little-endian: its length, with the top bit set if it is stored as it is
 // because it would not become smaller; then its bytes.
 
-import { compress } from "./compress";
+import { compressPage } from "./compress-page";
 import { decompress } from "./decompress";
 import { BLOCK_BYTES, encoded, staged } from "./layout";
 
@@ -14,7 +14,7 @@ export function encodeBlocks(length: u32): u32 {
   let out = encoded;
   for (let offset: u32 = 0; offset < length; offset += BLOCK_BYTES) {
     const size = min(BLOCK_BYTES, length - offset);
-    const packed = compress(staged + offset, size, out + 4);
+    const packed = compressPage(staged + offset, size, out + 4);
     if (packed < size) {
       store<u32>(out, packed);
       out += 4 + packed;
