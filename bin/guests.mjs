@@ -1,8 +1,10 @@
 /**
  * Fetches what the Linux test guest is made of: Debian's current cloud kernel, its virtio modules
- * and a static busybox. Nothing is installed: packages are downloaded and unpacked into a cache.
+ * and a static busybox; and, where it can be had, smartctl with its libraries. Nothing is
+ * installed: packages are downloaded and unpacked into a cache.
  *
  *   CACHE/vmlinuz  CACHE/modules/*.ko  CACHE/busybox  CACHE/stamp.json (written last)
+ *   CACHE/smartctl/smartctl  CACHE/smartctl/*.so.*  CACHE/smartctl/stamp.json (written last)
  *
  * Plain JavaScript for any Node from 20 on: the set-up runs before TypeScript can.
  */
@@ -35,24 +37,50 @@ export const VIRTIO_MODULES = [
   "virtio_console",
 ];
 
+/** Where smartctl and all that it is linked with come from. */
+const SMARTCTL_PACKAGES = [
+  "smartmontools",
+  "libc6",
+  "libgcc-s1",
+  "libpcre2-8-0",
+  "libselinux1",
+  "libstdc++6",
+];
+/** The loader first: where the program looks for it is written into the program. */
+export const SMARTCTL_LIBRARIES = [
+  "ld-linux-x86-64.so.2",
+  "libc.so.6",
+  "libm.so.6",
+  "libgcc_s.so.1",
+  "libstdc++.so.6",
+  "libselinux.so.1",
+  "libpcre2-8.so.0",
+];
+
 const KERNEL_META = "linux-image-cloud-amd64:amd64";
 const LAYOUT = 1;
 const COMMAND_MS = 300_000;
 
 /**
  * Brings the assets into `cacheDir` unless a finished fetch is already there. Interrupted at any
- * point it starts again: only the stamp, written last, says that the rest is whole.
+ * point it starts again: only the stamp, written last, says that the rest is whole. Guests need no
+ * smartctl, only the test of a drive's fault does: without it a line says so.
  * @param {string} cacheDir
  * @param {{log: (line: string) => void}} options
- * @returns {Promise<{kernel: string, busybox: string}>} the package versions in the cache
+ * @returns {Promise<{kernel: string, busybox: string, smartctl?: string}>} versions in the cache
  */
 export async function fetchGuestAssets(cacheDir, { log }) {
-  const stamp = await readStamp(cacheDir);
-  if (stamp !== undefined) return stamp;
-  const partial = join(cacheDir, "partial");
-  await rm(join(cacheDir, "stamp.json"), { force: true });
-  await rm(partial, { recursive: true, force: true });
-  await mkdir(partial, { recursive: true });
+  const linux = (await readStamp(cacheDir)) ?? (await fetchLinux(cacheDir, log));
+  try {
+    return { ...linux, smartctl: await fetchSmartctl(join(cacheDir, "smartctl"), log) };
+  } catch (error) {
+    log(`no smartctl for the test guest: ${error.message.split("\n")[0]}`);
+    return linux;
+  }
+}
+
+async function fetchLinux(cacheDir, log) {
+  const partial = await emptyFolder(cacheDir);
   const kernel = await currentKernel(log);
   log(`fetching the test guest: ${kernel.name} and busybox-static`);
   await unpack(`${kernel.name}:amd64=${kernel.version}`, partial);
@@ -62,6 +90,50 @@ export async function fetchGuestAssets(cacheDir, { log }) {
   const versions = { kernel: kernel.version, busybox };
   await writeStamp(cacheDir, versions);
   return versions;
+}
+
+async function fetchSmartctl(cacheDir, log) {
+  const known = await readSmartctlStamp(cacheDir);
+  if (known !== undefined) return known;
+  const partial = await emptyFolder(cacheDir);
+  log(`fetching smartctl for the test guest: ${SMARTCTL_PACKAGES.join(", ")}`);
+  const versions = [];
+  for (const name of SMARTCTL_PACKAGES) versions.push(await unpack(`${name}:amd64`, partial));
+  const root = join(partial, "root");
+  await copyFile(join(root, "usr", "sbin", "smartctl"), join(cacheDir, "smartctl"));
+  await chmod(join(cacheDir, "smartctl"), 0o755);
+  const files = await readdir(root, { recursive: true });
+  for (const name of SMARTCTL_LIBRARIES) {
+    // The loader's other path is a link to it as if it were installed.
+    const file = files.find((path) => path.endsWith(`/x86_64-linux-gnu/${name}`));
+    if (file === undefined) throw new Error(`Cannot find ${name} in the packages of smartctl`);
+    await copyFile(join(root, file), join(cacheDir, name));
+  }
+  await rm(partial, { recursive: true, force: true });
+  await writeStamp(cacheDir, { smartctl: versions[0] });
+  return versions[0];
+}
+
+/** The folder for what is being fetched; nothing is whole until the next stamp. */
+async function emptyFolder(cacheDir) {
+  const partial = join(cacheDir, "partial");
+  await rm(join(cacheDir, "stamp.json"), { force: true });
+  await rm(partial, { recursive: true, force: true });
+  await mkdir(partial, { recursive: true });
+  return partial;
+}
+
+async function readSmartctlStamp(cacheDir) {
+  try {
+    const stamp = JSON.parse(await readFile(join(cacheDir, "stamp.json"), "utf8"));
+    if (stamp.layout !== LAYOUT) return undefined;
+    const files = ["smartctl", ...SMARTCTL_LIBRARIES];
+    await Promise.all(files.map((name) => access(join(cacheDir, name))));
+    return stamp.smartctl;
+  } catch {
+    // As with the kernel's.
+    return undefined;
+  }
 }
 
 async function readStamp(cacheDir) {

@@ -59,7 +59,10 @@ export function judgeWear(
 function judgeSpare(readings: readonly Reading[]): Finding {
   const value = gaugeOf(readings, "available-spare");
   const threshold = gaugeOf(readings, "spare-threshold");
-  if (value === undefined || threshold === undefined) return quiet("spare", false);
+  // Virtual drives say 0 of 0: nothing is below that, so nothing is known.
+  if (value === undefined || threshold === undefined || threshold === 0) {
+    return quiet("spare", false);
+  }
   // A drive that has lost nothing yet is not at its end, whatever threshold it names.
   if (value > threshold || value >= 100) return quiet("spare");
   const text = `Spare left: ${value} %; the drive's own threshold: ${threshold} %`;

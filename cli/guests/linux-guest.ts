@@ -10,7 +10,7 @@ import { access, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { SystemError } from "../../protocol/error.ts";
-import { FOLDER_MODE, PROGRAM_MODE, writeCpio } from "./cpio.ts";
+import { type CpioEntry, FOLDER_MODE, PROGRAM_MODE, writeCpio } from "./cpio.ts";
 
 /** Where the parts of the Linux guest are. */
 export interface LinuxAssets {
@@ -54,8 +54,16 @@ export async function findLinuxAssets(cacheFolder: string): Promise<LinuxAssets>
   return assets;
 }
 
-/** Writes the initramfs of the guest, gzipped, to `path`; another `init` makes another guest. */
-export async function makeInitramfs(path: string, assets: LinuxAssets, init = INIT): Promise<void> {
+/**
+ * Writes the initramfs of the guest, gzipped, to `path`; another `init` makes another guest, which
+ * may want `more`: folders before what is in them.
+ */
+export async function makeInitramfs(
+  path: string,
+  assets: LinuxAssets,
+  init = INIT,
+  more: readonly CpioEntry[] = [],
+): Promise<void> {
   const folders = ["bin", "dev", "proc", "sys", "run", "modules"].map((name) => ({
     path: name,
     mode: FOLDER_MODE,
@@ -74,7 +82,7 @@ export async function makeInitramfs(path: string, assets: LinuxAssets, init = IN
     bytes: await readFile(assets.busybox),
   };
   const first = { path: "init", mode: PROGRAM_MODE, bytes: Buffer.from(init) };
-  await writeFile(path, gzipSync(writeCpio([...folders, busybox, ...modules, first])));
+  await writeFile(path, gzipSync(writeCpio([...folders, busybox, ...modules, ...more, first])));
 }
 
 /**

@@ -302,6 +302,12 @@ export const FAULT_CASES: readonly FaultCase[] = [
     signal: "available-spare",
   },
   {
+    what: "a virtual drive, which knows of no spare",
+    component: "disk",
+    values: () => ({ health: "passed", "available-spare": 0, "spare-threshold": 0 }),
+    risk: "healthy",
+  },
+  {
     what: "a drive that is used up",
     component: "disk",
     values: (second) => ({ health: "passed", "percentage-used": second < 0 ? 99 : 100 }),
