@@ -31,7 +31,8 @@ interface CarrierSample {
   readonly counter: "carrier-losses" | "carrier-changes";
   readonly value: bigint;
   readonly up: boolean;
-  readonly adminUp: boolean;
+  /** Undefined where nobody says: an adapter's firmware does not know. */
+  readonly adminUp: boolean | undefined;
 }
 
 export const NO_CARRIER: CarrierHistory = { last: undefined, losses: [], total: 0n, rate: NO_RATE };
@@ -57,7 +58,7 @@ export function judgeCarrier(
   situation: Situation,
 ): CarrierStep {
   const current = carrierSample(readings, situation.atMs);
-  if (current === undefined) {
+  if (current === undefined || saysLess(current, history.last, situation.config)) {
     return [history, [quiet("carrier-losses", false), quiet("carrier-loss-rate", false)]];
   }
   const next = observe(history, current, situation);
@@ -87,7 +88,22 @@ function carrierSample(readings: readonly Reading[], atMs: number): CarrierSampl
   const value = countOf(readings, counter);
   if (value === undefined) return undefined;
   const up = gaugeOf(readings, "carrier") === 1;
-  return { atMs, counter, value, up, adminUp: gaugeOf(readings, "admin-up") !== 0 };
+  const flag = gaugeOf(readings, "admin-up");
+  return { atMs, counter, value, up, adminUp: flag === undefined ? undefined : flag !== 0 };
+}
+
+/**
+ * Whether a file that was read before is not in this round: it may have been slow. Without the
+ * administrator's word a loss could be his doing, so the next whole sample is compared instead.
+ */
+function saysLess(
+  current: CarrierSample,
+  last: CarrierSample | undefined,
+  { gapMs }: Config,
+): boolean {
+  if (last === undefined || current.atMs - last.atMs > gapMs) return false;
+  const silent = last.adminUp !== undefined && current.adminUp === undefined;
+  return silent || (last.counter === "carrier-losses" && current.counter === "carrier-changes");
 }
 
 function lossesBetween(
@@ -96,7 +112,8 @@ function lossesBetween(
   { gapMs }: Config,
 ): number {
   if (previous === undefined || previous.counter !== current.counter) return 0;
-  if (!previous.adminUp || !current.adminUp || previous.value === current.value) return 0;
+  if (previous.adminUp === false || current.adminUp === false) return 0;
+  if (previous.value === current.value) return 0;
   const before = { ...previous, instance: "" };
   const after = { ...current, instance: "" };
   const change = counterChange(before, after, { perSecondMax: PER_SECOND_MAX, gapMs });

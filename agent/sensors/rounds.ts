@@ -36,6 +36,8 @@ export interface Rounds {
 const SLOW_MS = 2;
 /** So many in a row: one may have waited for a processor, not for its hardware. */
 const SLOW_READS = 2;
+/** By promise so many: on a busy host each waits for a thread and a processor. */
+const SLOW_READS_PROMISED = 5;
 /** So many rounds pass between looks for devices that came or went. */
 const LOOK_ROUNDS = 5;
 /** After so many failures in a row a file is read only each so many rounds. */
@@ -120,7 +122,11 @@ export function startRounds(
     const beganMs = clock.nowMs();
     const readings = readProbe(watched.probe, files);
     note(watched, readings, clock.nowMs() - beganMs);
-    if (watched.slowReads >= SLOW_READS) watched.pace = "slow";
+    if (watched.slowReads >= SLOW_READS) {
+      watched.pace = "slow";
+      // A lock that somebody held is soon free again; a minute without its readings is long.
+      void readSlow();
+    }
     return readings;
   }
 }
@@ -187,8 +193,8 @@ async function readOneSlow(
       .read(probe.path)
       .then(probe.parse, (thrown: unknown) => unread(probe, thrown));
     note(watched, readings, clock.nowMs() - beganMs);
-  } while (watched.slowReads > 0 && watched.slowReads < SLOW_READS);
-  watched.pace = probe.slow === true || watched.slowReads >= SLOW_READS ? "slow" : "fast";
+  } while (probe.slow !== true && watched.slowReads > 0 && watched.slowReads < SLOW_READS_PROMISED);
+  watched.pace = probe.slow === true || watched.slowReads > 0 ? "slow" : "fast";
   return readings;
 }
 

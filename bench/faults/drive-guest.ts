@@ -195,7 +195,7 @@ function parseAnswer(bytes: Buffer): { answer: CommandResult; rest: Buffer } | u
   };
 }
 
-/** The port says nothing while no host is there, so a line that does not come is asked for again. */
+/** While no host is at the port its lines end at once, and are asked for again. */
 const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin

@@ -26,7 +26,7 @@ const ADMIN_UP_MS = 1_500;
 const WAIT_MS = 20_000;
 const QUIET_MS = 2_500;
 const LOST_FRAMES = 6;
-const SENT_FRAMES = 1_000;
+const OVERFLOWN_FRAMES = 100;
 
 const predictions: Prediction[] = [];
 const [flapping, managed, steady] = ["flapping0", "managed0", "steady0"].map(openTap) as [
@@ -62,9 +62,15 @@ const watch = watchSensors(
 await until("the first readings", () => taps.every(({ name }) => value(watch, name) !== undefined));
 await realClock.sleep(QUIET_MS);
 const before = predictions.length;
-const overflown = overflow();
+overflow();
 const [lastFlapMs] = await Promise.all([flap(), administer()]);
 await until("the prediction", () => predictions.length > before);
+await until("the last counts", () => {
+  const { received, sent, losses } = report();
+  return (
+    received.dropped === received.lost && sent.dropped >= sent.overflown && losses[1] === FLAPS
+  );
+});
 await realClock.sleep(QUIET_MS);
 process.stdout.write(`${JSON.stringify(report())}\n`);
 watch.stop();
@@ -96,9 +102,10 @@ async function administer(): Promise<void> {
   }
 }
 
-function overflow(): number {
-  for (let frame = 0; frame < SENT_FRAMES; frame += 1) steady.depart(FRAME);
-  return SENT_FRAMES - Number(steady.file("tx_queue_len"));
+/** More than the queue holds, which nobody empties. */
+function overflow(): void {
+  const frames = Number(steady.file("tx_queue_len")) + OVERFLOWN_FRAMES;
+  for (let frame = 0; frame < frames; frame += 1) steady.depart(FRAME);
 }
 
 function report(): TapReport {
@@ -112,7 +119,7 @@ function report(): TapReport {
     })),
     losses: taps.map(({ name }) => seen(name, "carrier-losses")),
     received: { dropped: seen("managed0", "rx-dropped"), lost: FLAPS * LOST_FRAMES },
-    sent: { dropped: seen("steady0", "tx-dropped"), overflown },
+    sent: { dropped: seen("steady0", "tx-dropped"), overflown: OVERFLOWN_FRAMES },
   };
 }
 

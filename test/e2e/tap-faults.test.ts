@@ -21,6 +21,7 @@ tap("an adapter whose carrier is lost three times is predicted to fail, and no o
   // The one that its administrator took down lost its carrier as often.
   assert.equal(losses, [3, 3, 0]);
   assert.is(received.dropped, received.lost);
+  // And a few that the kernel had sent by itself.
   assert.ok(sent.dropped >= sent.overflown, `${sent.dropped} of ${sent.overflown}`);
   console.log(`found after ${predictions[0]!.seconds.toFixed(1)} s`);
 });

@@ -219,4 +219,18 @@ nic("a link that its administrator takes down is no fault", () => {
   assert.is(found(carrier(rows)).get("carrier-losses")!.risk, "healthy");
 });
 
+nic("a loss is judged only with the administrator's word, where there is one", () => {
+  const up = { "admin-up": 1 };
+  const rows = (last: Values): Values[] => [
+    { "carrier-losses": 0n, ...up },
+    { "carrier-losses": 1n },
+    { "carrier-changes": 9n, ...up },
+    { "carrier-losses": 3n, ...last },
+  ];
+  assert.is(found(carrier(rows({}))).get("carrier-losses")!.known, false);
+  assert.is(found(carrier(rows({ "admin-up": 0 }))).get("carrier-losses")!.risk, "healthy");
+  const told = found(carrier(rows(up))).get("carrier-losses")!;
+  assert.equal([told.risk, told.evidence[0]!.value], ["failing", 3]);
+});
+
 nic.run();

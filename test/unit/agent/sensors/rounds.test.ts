@@ -105,6 +105,18 @@ rounds("startRounds() lets one late read pass, and takes a second for slow", asy
   assert.is(counts().fast, 0);
 });
 
+rounds("startRounds() takes a file back at once that was slow for a moment", async () => {
+  const { read, readSlow, tookMs, counts } = world({ a: "1" });
+  await readSlow();
+  tookMs["a"] = 10;
+  read();
+  read();
+  assert.is(counts().fast, 0);
+  tookMs["a"] = 0;
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.is(counts().fast, 1);
+});
+
 rounds("startRounds() tells a broken file each round, and reads it seldom", async () => {
   const { read, readSlow, broken, reads } = world({ a: "1", b: "2" });
   await readSlow();
