@@ -70,6 +70,7 @@ function measured(probability: number, horizonMs: number): Outlook {
  * - two-of-five, measured: replaying Backblaze's drives of 2016 (536 failures), 54.5 % of the new
  *   alarms of this rule were followed by the drive's failure within 60 days; the median lead was
  *   14 days. Three or more of five were not measured apart and get the same figure.
+ * - drive-model, measured: each finding has its own probability; this is that of its threshold.
  * - health, measured on few: of 478 failed drives in Backblaze's 2019 set 9 were past a vendor
  *   threshold, and no healthy one was; the rule of succession makes (9 + 1) / (9 + 2) of it.
  *   The horizon is what smartctl prints with that verdict: less than 24 hours.
@@ -81,6 +82,7 @@ function measured(probability: number, horizonMs: number): Outlook {
  */
 export const OUTLOOK: Readonly<Record<Rule, Outlook>> = {
   "two-of-five": measured(0.545, 60 * DAY_MS),
+  "drive-model": measured(0.14, 30 * DAY_MS),
   health: measured(10 / 11, DAY_MS),
   "critical-warning": assumed(10 / 11, DAY_MS),
   spare: assumed(10 / 11, DAY_MS),

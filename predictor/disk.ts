@@ -4,15 +4,7 @@
  * @module
  */
 import { type Evidence, type Finding, fires, quiet } from "./evidence.ts";
-import { DISK_COUNTERS, type DiskCounter, type Reading, type Signal } from "./reading.ts";
-
-const COUNTER_NAME: Readonly<Record<DiskCounter, string>> = {
-  "smart-5": "Reallocated sectors (SMART 5)",
-  "smart-187": "Reported uncorrectable errors (SMART 187)",
-  "smart-188": "Command timeouts (SMART 188)",
-  "smart-197": "Pending sectors (SMART 197)",
-  "smart-198": "Offline uncorrectable sectors (SMART 198)",
-};
+import { COUNTER_NAME, DISK_COUNTERS, type Reading, type Signal } from "./reading.ts";
 
 /** Bits of an NVMe drive's critical warning: NVM Express base specification, log page 02h. */
 const CRITICAL_WARNINGS = [

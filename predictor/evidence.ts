@@ -25,6 +25,7 @@ export function isWorse(risk: Risk, than: Risk): boolean {
 
 export type Rule =
   | "two-of-five"
+  | "drive-model"
   | "health"
   | "critical-warning"
   | "spare"

@@ -7,6 +7,7 @@
  * @module
  */
 import { judgeDisk } from "./disk.ts";
+import { type DriveWatch, judgeDrive, NO_DRIVE } from "./drive.ts";
 import type { Finding, Rule } from "./evidence.ts";
 import { FAN_SERIES, judgeFan, NO_FAN } from "./fan.ts";
 import { judgeMemory, MEMORY_SERIES, NO_MEMORY } from "./memory.ts";
@@ -46,12 +47,13 @@ const SMART: readonly Signal[] = [
   "uncorrected-errors",
 ];
 
-const smart = family<WearHistory>({
+const smart = family<{ readonly wear: WearHistory; readonly drive: DriveWatch }>({
   speaks: (signal) => SMART.includes(signal) || signal.startsWith("smart-"),
-  start: NO_WEAR,
+  start: { wear: NO_WEAR, drive: NO_DRIVE },
   judge(history, readings, situation) {
-    const [next, findings] = judgeWear(history, readings, situation);
-    return [next, [...judgeDisk(readings, situation.accepted), ...findings]];
+    const [wear, findings] = judgeWear(history.wear, readings, situation);
+    const [drive, learnt] = judgeDrive(history.drive, readings, situation);
+    return [{ wear, drive }, [...judgeDisk(readings, situation.accepted), learnt, ...findings]];
   },
 });
 

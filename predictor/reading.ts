@@ -24,6 +24,15 @@ export const DISK_COUNTERS = [
 ] as const;
 export type DiskCounter = (typeof DISK_COUNTERS)[number];
 
+/** What they are called for people. */
+export const COUNTER_NAME: Readonly<Record<DiskCounter, string>> = {
+  "smart-5": "Reallocated sectors (SMART 5)",
+  "smart-187": "Reported uncorrectable errors (SMART 187)",
+  "smart-188": "Command timeouts (SMART 188)",
+  "smart-197": "Pending sectors (SMART 197)",
+  "smart-198": "Offline uncorrectable sectors (SMART 198)",
+};
+
 export type DiskSignal =
   | DiskCounter
   | "scan"
