@@ -42,6 +42,8 @@ export const agentConfig = z.strictObject({
   allowUserNetwork: z.boolean().default(false),
   /** Memory for guests and their shadows; the default is 80 % of the host's. */
   memoryMiB: z.int().positive().optional(),
+  /** That scan a guest's RAM when it moves; by its size and the host's processors unless told. */
+  scanThreads: z.int().min(1).max(16).optional(),
   /** Stands in for the kernel's boot id in tests that reboot. */
   bootId: z.string().optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),

@@ -16,6 +16,7 @@ import type { RunCommand } from "../runtime/command.ts";
 import { type DataServer, dialData } from "../runtime/data-link.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
+import type { StartThread } from "../runtime/threads.ts";
 import type { Chains, Event } from "./authority/state.ts";
 import { discardImages, type FlatImage } from "./capture/disk-flat.ts";
 import type { Hypervisor } from "./hypervisor.ts";
@@ -42,6 +43,9 @@ export interface StreamPorts {
   /** To the coordinator; false while its link is down, which loses nothing. */
   readonly send: (message: Message) => boolean;
   readonly breathe: () => Promise<void>;
+  /** How many threads scan a guest with so much RAM; 1: this one. */
+  readonly scanThreads: (memoryBytes: number) => number;
+  readonly startThread: StartThread;
 }
 
 interface Incoming {
@@ -118,7 +122,7 @@ export class Streams {
   /** Begins a stream to another host. */
   migrate(migrateOut: MigrateOut, chains: Chains): void {
     const { vmId, stream, address, token } = migrateOut;
-    const { hypervisor, clock, random, log, run, module, send, breathe } = this.ports;
+    const { hypervisor, clock, random, log, run, module, send, breathe, startThread } = this.ports;
     const { dispatch } = this;
     const running = hypervisor.get(vmId);
     if (running === undefined) {
@@ -143,6 +147,8 @@ export class Streams {
       },
       breathe,
       gate: this.gate,
+      scanThreads: this.ports.scanThreads(running.definition.memoryBytes),
+      startThread,
     });
     this.outgoing.set(vmId, outgoing);
   }
@@ -166,7 +172,8 @@ export class Streams {
   /** RAM, and the shadow that its next move will take; and a disk that is not full already. */
   private async assertRoom({ memoryBytes, disks }: FrozenDefinition): Promise<void> {
     const { memoryBytes: offered, memoryUsedBytes, diskFreeBytes } = await this.ports.capacity();
-    const needed = memoryBytes + reserveBytes(memoryBytes);
+    const threads = this.ports.scanThreads(memoryBytes);
+    const needed = memoryBytes + reserveBytes(memoryBytes, threads);
     if (memoryUsedBytes + needed > offered) {
       const free = offered - memoryUsedBytes;
       throw new SystemError("NO_SPACE", `${needed} bytes of memory are needed, ${free} are free`);

@@ -19,6 +19,8 @@ import { Staging } from "./staging.ts";
 
 /** The fixed scratch of each segment's memory, rounded up: assembly/layout.ts. */
 const SCRATCH_BYTES = 4 * 1024 * 1024;
+/** What a thread takes beside the shadow of its part; a segment may be cut in two by its border. */
+const THREAD_BYTES = 32 * 1024 * 1024 + SCRATCH_BYTES;
 /** Changed pages of a cut are held until the guest runs again: no more than this. */
 export const STAGING_BYTES_MAX = 128 * 1024 * 1024;
 
@@ -28,10 +30,11 @@ export const STAGING_BYTES_MAX = 128 * 1024 * 1024;
  */
 export type ScanMode = "full" | "delta";
 
-/** The memory that a shadow of so much RAM takes, for admission. */
-export function reserveBytes(ramBytes: number): number {
+/** The memory that shadows of so much RAM take, for admission; several threads are extra. */
+export function reserveBytes(ramBytes: number, threads = 1): number {
   const scratchBytes = Math.ceil(ramBytes / SHADOW_BYTES_MAX) * SCRATCH_BYTES;
-  return ramBytes + scratchBytes + Math.min(ramBytes, STAGING_BYTES_MAX);
+  const threadBytes = threads > 1 ? threads * THREAD_BYTES : 0;
+  return ramBytes + scratchBytes + threadBytes + Math.min(ramBytes, STAGING_BYTES_MAX);
 }
 
 /** Pages of one window, or of what of it lies in one segment. */

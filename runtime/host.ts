@@ -2,6 +2,7 @@
  * What the kernel says of this host.
  * @module
  */
+import { availableParallelism } from "node:os";
 import { SystemError } from "../protocol/error.ts";
 import { type BootId, bootId } from "../protocol/ids.ts";
 import type { Files } from "./files.ts";
@@ -18,6 +19,11 @@ export async function readBootId(files: Files, pretended?: string): Promise<Boot
   const parsed = bootId.safeParse(text);
   if (parsed.success) return parsed.data;
   throw new SystemError("FILE_FAILED", `${BOOT_ID} holds no boot id`);
+}
+
+/** How many processors this process may use at once. */
+export function readCores(): number {
+  return availableParallelism();
 }
 
 export interface HostMemory {

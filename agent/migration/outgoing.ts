@@ -22,6 +22,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { crashPoint } from "../../runtime/crash-point.ts";
 import type { AcceptData, DataLink } from "../../runtime/data-link.ts";
 import type { Log } from "../../runtime/log.ts";
+import type { StartThread } from "../../runtime/threads.ts";
 import type { Chains, Event } from "../authority/state.ts";
 import { type DiskCutPorts, DiskCuts } from "../capture/disk-cuts.ts";
 import { openScanner } from "../capture/scan-ram.ts";
@@ -51,6 +52,9 @@ export interface OutgoingPorts {
   readonly died: () => Promise<boolean>;
   /** Of one cut, in bytes; 128 MiB unless told. */
   readonly stagingBytesMax?: number;
+  /** That scan the guest's RAM; 1: this one. */
+  readonly scanThreads: number;
+  readonly startThread: StartThread;
   /** Lets other work of the agent go on between two windows. */
   readonly breathe: () => Promise<void>;
   /** Of all streams out of this host. */
@@ -136,8 +140,8 @@ export class OutgoingStream {
     this.writer = writer;
     if (this.ended !== undefined) throw this.ended;
     const { memoryBytes } = ports.definition;
-    const { ramPath, stagingBytesMax = STAGING_BYTES_MAX } = ports;
-    const scanner = openScanner({ ramPath, memoryBytes, stagingBytesMax }, ports);
+    const { ramPath, scanThreads: threads, stagingBytesMax = STAGING_BYTES_MAX } = ports;
+    const scanner = openScanner({ ramPath, memoryBytes, stagingBytesMax, threads }, ports);
     try {
       await this.rounds({
         command,

@@ -18,7 +18,7 @@ import { runCommand } from "../../runtime/command.ts";
 import { listenData } from "../../runtime/data-link.ts";
 import { replaceFile } from "../../runtime/durable.ts";
 import { realFiles } from "../../runtime/files.ts";
-import { readBootId, readMemory } from "../../runtime/host.ts";
+import { readBootId, readCores, readMemory } from "../../runtime/host.ts";
 import { openJournal } from "../../runtime/journal.ts";
 import type { Link } from "../../runtime/link.ts";
 import { dialLink, type LinkClient } from "../../runtime/link-client.ts";
@@ -27,8 +27,10 @@ import type { Log } from "../../runtime/log.ts";
 import { realRandom } from "../../runtime/random.ts";
 import { readSecret } from "../../runtime/secrets.ts";
 import { realSmallFiles, rootsBelow } from "../../runtime/small-files.ts";
+import { startThread } from "../../runtime/threads.ts";
 import { Agent } from "../agent.ts";
 import { record } from "../authority/state.ts";
+import { scanThreadsFor } from "../capture/scan-ram.ts";
 import type { AgentConfig } from "../config.ts";
 import { Hypervisor } from "../hypervisor.ts";
 import { probeQemu, type QemuProbe } from "../qemu/probe.ts";
@@ -114,6 +116,8 @@ export async function startWorker(
     capacity,
     send: (message) => coordinator?.send(message) ?? false,
     breathe,
+    scanThreads: (memoryBytes) => config.scanThreads ?? scanThreadsFor(memoryBytes, readCores()),
+    startThread,
   });
   await agent.recover();
 

@@ -14,7 +14,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { startProgram } from "../../runtime/program.ts";
 import { realRandom } from "../../runtime/random.ts";
 import type { World } from "../world.ts";
-import { Fleet } from "./fleet.ts";
+import { Fleet, type FleetOptions } from "./fleet.ts";
 
 export const HOSTS = ["alpha", "bravo", "charlie"] as const;
 /** Kernel and busybox, where `bin/setup.mjs` puts them. */
@@ -26,10 +26,14 @@ const WAIT_MS = 60_000;
 const LOOK_MS = 20;
 
 /** A fleet that is not started yet; `name` is part of its folders' names. */
-export function makeFleet(clock: Clock, name: string): Fleet {
+export function makeFleet(
+  clock: Clock,
+  name: string,
+  options: Pick<FleetOptions, "agentLines"> = {},
+): Fleet {
   const folder = mkdtempSync(join(tmpdir(), `lifeboat-${name}-`));
   const ramFolder = mkdtempSync(`/dev/shm/lifeboat-${name}-`);
-  return new Fleet({ world: silentWorld(clock), folder, ramFolder, hosts: HOSTS });
+  return new Fleet({ world: silentWorld(clock), folder, ramFolder, hosts: HOSTS, ...options });
 }
 
 /** Runs `work` with a started fleet and ends all of it, whatever becomes of the work. */

@@ -11,7 +11,9 @@ const COUNTER = "22222222-2222-4222-8222-222222222222" as VmId;
 const evacuation = suite("evacuation");
 
 evacuation("two guests go round three hosts and lose nothing", async () => {
-  const fleet = makeFleet();
+  // One of the three hosts scans by threads.
+  const agentLines = (host: string): string[] => (host === "bravo" ? ["scanThreads: 2"] : []);
+  const fleet = makeFleet({ agentLines });
   try {
     await fleet.start();
     await runGuest(fleet, "alpha", await linuxGuest(`${fleet.folder}/guests`, ASSETS, LINUX));

@@ -1,6 +1,6 @@
 /** What end-to-end tests ask of a site, by the real clock. */
 
-import type { Fleet } from "../../cli/demo/fleet.ts";
+import type { Fleet, FleetOptions } from "../../cli/demo/fleet.ts";
 import * as operate from "../../cli/demo/operate.ts";
 import type { EvacuationRecord } from "../../management/state.ts";
 import type { Status, VmStatus } from "../../management/status.ts";
@@ -11,7 +11,8 @@ import { realClock } from "../../runtime/clock.ts";
 export { ASSETS, readStatus as status, startEvacuation, uncordon } from "../../cli/demo/operate.ts";
 export type { Status };
 
-export const makeFleet = (): Fleet => operate.makeFleet(realClock, "e2e");
+export const makeFleet = (options?: Pick<FleetOptions, "agentLines">): Fleet =>
+  operate.makeFleet(realClock, "e2e", options);
 
 export function until<Value>(
   what: string,

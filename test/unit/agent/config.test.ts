@@ -43,6 +43,8 @@ const FAULTS: readonly [line: string, where: number, reason: RegExp][] = [
   ["data: { host: 127.0.0.1, ports: 1 }", 8, /ports/],
   ["accelerator: xen", 9, /./],
   ["memoryMiB: 0", 9, /./],
+  ["scanThreads: 0", 9, /./],
+  ["scanThreads: 17", 9, /./],
   ["hostId: alpha\nhostId: bravo", 2, /./],
   ["sensors: { smartctl: 5 }", 9, /./],
 ];

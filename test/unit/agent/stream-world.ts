@@ -15,6 +15,7 @@ import type { HostId, OperationId, StreamId, VmId } from "../../../protocol/ids.
 import { realClock } from "../../../runtime/clock.ts";
 import { runCommand } from "../../../runtime/command.ts";
 import { type DataLink, dialData, listenData } from "../../../runtime/data-link.ts";
+import { type StartThread, startThread } from "../../../runtime/threads.ts";
 import { ports, SECRET as TOKEN, until } from "../runtime/ports.ts";
 import { frozen } from "../runtime/samples.ts";
 import { PAGE, type Script, SimulatedGuest } from "./simulated-guest.ts";
@@ -33,6 +34,9 @@ export interface WorldOptions {
   readonly token?: string;
   readonly pauseMsMax?: number;
   readonly stagingBytesMax?: number;
+  /** That scan the source's RAM, and how they are started. */
+  readonly scanThreads?: number;
+  readonly startThread?: StartThread;
   readonly disk?: { readonly sizeBytes: number; readonly path: string };
   /** Sees the source's frames, from 0 on, before they go; undefined: it does not go. */
   readonly onSend?: (world: World, frame: Buffer, index: number) => Uint8Array | undefined;
@@ -234,6 +238,8 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     },
     ...(options.stagingBytesMax === undefined ? {} : { stagingBytesMax: options.stagingBytesMax }),
     gate: new PauseGate(),
+    scanThreads: options.scanThreads ?? 1,
+    startThread: options.startThread ?? startThread,
     breathe: async () => {
       options.breathe?.(world);
       await new Promise((resolve) => setImmediate(resolve));
