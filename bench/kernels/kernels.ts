@@ -13,6 +13,7 @@ import { lz4Group } from "./lz4-cases.ts";
 import { loadNative, type Native } from "./native.ts";
 import { compareGroup, zeroGroup } from "./page-cases.ts";
 import { drawKernels } from "./picture.ts";
+import { scannerGroup } from "./scanner-cases.ts";
 import { xbzrleGroup } from "./xbzrle-cases.ts";
 
 const GROUPS: readonly KernelGroup[] = [
@@ -24,6 +25,7 @@ const GROUPS: readonly KernelGroup[] = [
   lz4Group,
   hashGroup,
   deltaGroup,
+  scannerGroup,
 ];
 
 const NOTES = [
@@ -31,6 +33,7 @@ const NOTES = [
   "it is ours / the peer's, and lower is better. GB/s are 1e9 bytes of input. `x` marks an aim of",
   "the ratio. Natives work on the same WASM memory, a whole batch a call. Times are the thread's",
   "CPU time; a round has four turns of each side, and keeps the fastest of each.",
+  "Of two threads it is told how many times as fast they are as one, by the clock on the wall.",
 ];
 
 export const kernelsBench: Bench = {

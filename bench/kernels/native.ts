@@ -13,7 +13,7 @@ import koffi from "koffi";
 import { reasonOf } from "../../protocol/error.ts";
 
 const SOURCE = join(import.meta.dirname, "peers.c");
-const CFLAGS = ["-O3", "-march=native", "-shared", "-fPIC"];
+const CFLAGS = ["-O3", "-march=native", "-shared", "-fPIC", "-pthread"];
 const COMPILE_MS = 60_000;
 
 /** A foreign function: views go over as pointers, u64 as bigint. */

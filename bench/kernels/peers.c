@@ -1,7 +1,7 @@
 /*
  * The native peers of the kernels, compiled when the bench starts:
  *
- *   cc -O3 -march=native -shared -fPIC peers.c -ldl
+ *   cc -O3 -march=native -shared -fPIC -pthread peers.c -ldl
  *
  * Each does what the WASM kernel of the same name does, over as many pages or blocks a call, so
  * that the price of a foreign call is not counted. SCALAR marks loops that the compiler must not
@@ -9,10 +9,13 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #if defined(__AVX512F__) && defined(__AVX512BW__)
 #include <immintrin.h>
 #define HAVE_AVX512 1
@@ -400,3 +403,56 @@ void peer_xxh3_inline(const uint8_t *pages, uint32_t count, uint64_t *out) {
   }
 }
 #endif
+
+/*
+ * A RAM file against its shadow, by one or more threads: each reads its part in windows and
+ * compares page by page, as the scanner does.
+ */
+#define SCAN_THREADS_MAX 8
+#define SCAN_WINDOW (1024u * 1024u)
+
+struct scan_part {
+  int fd;
+  const uint8_t *shadow;
+  uint64_t from, end;
+  uint8_t *window;
+  int changed;
+};
+
+static void *scan_part(void *argument) {
+  struct scan_part *part = argument;
+  for (uint64_t at = part->from; at < part->end; at += SCAN_WINDOW) {
+    uint64_t left = part->end - at;
+    size_t length = left < SCAN_WINDOW ? left : SCAN_WINDOW;
+    if (pread(part->fd, part->window, length, (off_t)at) != (ssize_t)length) {
+      part->changed = -1;
+      return NULL;
+    }
+    for (size_t page = 0; page < length; page += PAGE) {
+      part->changed += memcmp(part->window + page, part->shadow + at + page, PAGE) != 0;
+    }
+  }
+  return NULL;
+}
+
+/* How many pages differ; -1 if the file cannot be read. */
+int peer_scan(const char *path, const uint8_t *shadow, uint64_t bytes, uint32_t threads) {
+  static uint8_t windows[SCAN_THREADS_MAX][SCAN_WINDOW] __attribute__((aligned(4096)));
+  struct scan_part parts[SCAN_THREADS_MAX];
+  pthread_t started[SCAN_THREADS_MAX];
+  int fd = open(path, O_RDONLY);
+  int changed = 0;
+  if (fd < 0 || threads == 0 || threads > SCAN_THREADS_MAX) return -1;
+  for (uint32_t one = 0; one < threads; one++) {
+    uint64_t unit = bytes / SCAN_WINDOW;
+    parts[one] = (struct scan_part){fd, shadow, unit * one / threads * SCAN_WINDOW,
+                                    unit * (one + 1) / threads * SCAN_WINDOW, windows[one], 0};
+    if (pthread_create(&started[one], NULL, scan_part, &parts[one]) != 0) return -1;
+  }
+  for (uint32_t one = 0; one < threads; one++) {
+    pthread_join(started[one], NULL);
+    changed = parts[one].changed < 0 || changed < 0 ? -1 : changed + parts[one].changed;
+  }
+  close(fd);
+  return changed;
+}
