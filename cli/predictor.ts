@@ -3,6 +3,8 @@
  * @module
  */
 import type { Command } from "commander";
+import { addAcknowledgeCommands } from "./predictor/acknowledge.ts";
+import { addExplainCommand } from "./predictor/explain.ts";
 import { addOutcomeCommands } from "./predictor/outcomes.ts";
 import { addScoreCommand } from "./predictor/score.ts";
 import { addScoreRowsCommand } from "./predictor/score-rows.ts";
@@ -14,5 +16,7 @@ export function addPredictorCommands(program: Command, world: World): void {
     .description("what is predicted, what became of it, and how well recorded data is scored");
   addScoreCommand(predictor, world);
   addScoreRowsCommand(predictor, world);
+  addExplainCommand(predictor, world);
+  addAcknowledgeCommands(predictor, world);
   addOutcomeCommands(predictor, world);
 }

@@ -7,7 +7,7 @@ import { type Config, DEFAULT_CONFIG } from "../predictor/config.ts";
 import type { Effect } from "../predictor/evidence.ts";
 import { telemetryOf } from "../predictor/report.ts";
 import { healthReporter } from "../predictor/reporter.ts";
-import { standing } from "../predictor/standing.ts";
+import { NOTHING_REPORTED, reported } from "../predictor/standing.ts";
 import type { ServerId } from "../protocol/ids.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { openDocument } from "../runtime/document.ts";
@@ -59,13 +59,13 @@ export function watchAdapter(options: NicUplinkOptions): NicUplink {
   });
   const { random, log, clock } = options;
   const config = { ...DEFAULT_CONFIG, origin: random.hex(8) };
-  const kept = openDocument(`${options.spoolPath}.standing`, standing, [], log);
+  const kept = openDocument(`${options.spoolPath}.reported`, reported, NOTHING_REPORTED, log);
   const reporter = healthReporter({
     serverId,
     source: "nic",
     config,
     kept: kept.value,
-    keep: (now) => kept.save([...now]),
+    keep: kept.save,
     report: (body) => uplink.report(body),
   });
   const firmware = startFirmware(options, config, (effect) => {

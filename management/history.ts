@@ -4,8 +4,15 @@
  * @module
  */
 import { type Principal, roleOf, subjectOf } from "../protocol/ids.ts";
+import type { RiskChange } from "../protocol/prediction.ts";
 import { keyOf } from "./state.ts";
-import { isUnwell, type ManagementStore, type RiskRecord, type WatchedRecord } from "./store.ts";
+import {
+  isUnwell,
+  type ManagementStore,
+  nextRisk,
+  type RiskRecord,
+  type WatchedRecord,
+} from "./store.ts";
 
 /** So often the time watched is made durable: at most so much of it is lost. */
 const SAVE_MS = 600_000;
@@ -13,7 +20,7 @@ const SAVE_MS = 600_000;
 const LOOK_MS_MAX = 60_000;
 
 export interface History {
-  take(record: RiskRecord): void;
+  take(change: RiskChange, wallTime: string): void;
   /** Devices that are suspect or failing, each with its newest change. */
   risks(): readonly RiskRecord[];
   /** These have a link now. */
@@ -32,8 +39,9 @@ export function historyOf(
   let lookedAtMs: number | undefined;
   let savedAtMs: number | undefined;
   return {
-    take(record) {
-      const key = keyOf(record.change);
+    take(change, wallTime) {
+      const key = keyOf(change);
+      const record = nextRisk(risks.get(key), change, wallTime);
       risks.delete(key);
       if (isUnwell(record)) risks.set(key, record);
       write(() => store.saveRisk(record));

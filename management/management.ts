@@ -9,6 +9,8 @@
 import type { OperationId } from "../protocol/ids.ts";
 import type { AlarmRecord } from "./alarm.ts";
 import { actOn, endAlarms, forgetAlarms, openAlarm, takeWord } from "./alarms.ts";
+import type { BaselineRecord } from "./baseline.ts";
+import { takeAcknowledge } from "./baselines.ts";
 import { forgetCleared, takeCleared } from "./clearing.ts";
 import { cancel, proceed, resume, startQueued, takeHostVms, takeResult } from "./evacuation.ts";
 import { stampede, whyNotAct } from "./policy.ts";
@@ -43,6 +45,7 @@ export function start(
   evacuations: readonly EvacuationRecord[],
   atMs: number,
   alarms: readonly AlarmRecord[] = [],
+  baselines: readonly BaselineRecord[] = [],
 ): State {
   return {
     settings,
@@ -56,6 +59,7 @@ export function start(
         return [keyOf(record.prediction), active];
       }),
     ),
+    baselines: Object.fromEntries(baselines.map((record) => [record.baselineId, record])),
     alarms: Object.fromEntries(alarms.map((alarm) => [alarm.alarmId, alarm])),
     evacuations: Object.fromEntries(
       evacuations.map((record) => [record.evacuationId, { ...record, retryAtMs: 0 }]),
@@ -89,6 +93,8 @@ function take(state: State, event: Event, config: Config): Step {
       return takeMigrationResult(state, event, config);
     case "uncordoned":
       return takeUncordoned(state, event);
+    case "acknowledge":
+      return takeAcknowledge(state, event);
     case "word":
       return takeWord(state, event);
     case "ask":

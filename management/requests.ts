@@ -3,20 +3,25 @@
  * coordinator.
  * @module
  */
-import type { OperationId } from "../protocol/ids.ts";
+import type { HostId, OperationId, ServerId } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Ask, Event as LineEvent, Request } from "../protocol/operator.ts";
 import type { Link } from "../runtime/link.ts";
 import type { AlarmRecord, FailureRecord, WordAsk } from "./alarm.ts";
+import type { AcknowledgeAsk } from "./baseline.ts";
+import { evidenceOf, explain } from "./explain.ts";
 import type { Followers } from "./followers.ts";
 import { type Operations, refuse, respond } from "./operations.ts";
 import { outcomesOf } from "./outcomes.ts";
 import type { DecidedAsk, Event } from "./state.ts";
 import type { Status } from "./status.ts";
+import type { RiskRecord } from "./store.ts";
 import type { Happening } from "./timeline.ts";
 
 /** Events in one answer; who wants more asks again, after the last of them. */
 export const EVENTS_ANSWERED_MAX = 500;
+/** Devices in one answer, the newest first. */
+const EXPLANATIONS_MAX = 256;
 /** How long the core or the coordinator may take to answer. */
 const ANSWER_MS = 15_000;
 /** A new VM's images are looked at by its host first. */
@@ -29,6 +34,9 @@ export interface RequestPorts {
   readonly wallTime: () => string;
   readonly alarms: () => readonly AlarmRecord[];
   readonly failures: () => readonly FailureRecord[];
+  readonly serverOf: (hostId: HostId) => ServerId | undefined;
+  /** Devices that are suspect or failing. */
+  readonly risks: () => readonly RiskRecord[];
   readonly status: () => Status;
   readonly eventsAfter: (id: number, limit: number) => LineEvent[];
   readonly dispatch: (event: Event) => void;
@@ -53,9 +61,16 @@ export function takeRequest(link: Link, { operationId, ask }: Request, ports: Re
     case "outcomes":
       respond(link, operationId, outcomesOf(ports.alarms(), ports.failures()));
       break;
+    case "explain":
+      explainFor(link, operationId, ask, ports);
+      break;
     case "outcome":
     case "failure":
       takeWord(link, operationId, ask, ports);
+      break;
+    case "acknowledge":
+    case "unacknowledge":
+      acknowledge(link, operationId, ask, ports);
       break;
     case "cordon":
     case "declare-off":
@@ -90,6 +105,39 @@ function decide(link: Link, operationId: OperationId, ask: DecidedAsk, ports: Re
   }
   tellAsked(operationId, ask, ports);
   ports.dispatch({ type: "ask", operationId, ask, atMs });
+}
+
+function explainFor(
+  link: Link,
+  operationId: OperationId,
+  { hostId, component, device }: Extract<Ask, { method: "explain" }>,
+  ports: RequestPorts,
+): void {
+  const serverId = ports.serverOf(hostId);
+  if (serverId === undefined) {
+    refuse(link, operationId, "HOST_UNKNOWN", `Host ${hostId} is unknown`);
+    return;
+  }
+  const all = explain({ serverId, component, device }, ports.risks(), ports.status().predictions);
+  respond(link, operationId, { explanations: all.slice(0, EXPLANATIONS_MAX) });
+}
+
+function acknowledge(
+  link: Link,
+  operationId: OperationId,
+  ask: AcknowledgeAsk,
+  ports: RequestPorts,
+): void {
+  const [atMs, wallTime] = [ports.nowMs(), ports.wallTime()];
+  if (!ports.pending.add(operationId, { link, deadlineMs: atMs + ANSWER_MS, relayed: false })) {
+    return;
+  }
+  if (!("dryRun" in ask && ask.dryRun)) tellAsked(operationId, ask, ports);
+  const serverId = ports.serverOf(ask.hostId);
+  const { predictions } = ports.status();
+  const evidence =
+    serverId === undefined ? [] : evidenceOf({ ...ask, serverId }, ports.risks(), predictions);
+  ports.dispatch({ type: "acknowledge", operationId, ask, evidence, wallTime, atMs });
 }
 
 function takeWord(link: Link, operationId: OperationId, ask: WordAsk, ports: RequestPorts): void {
@@ -139,7 +187,7 @@ function relayedOf(operationId: OperationId, ask: RelayedAsk): Message {
 /** What an operator changes is part of the time line; what is only read is not. */
 function tellAsked(
   operationId: OperationId,
-  ask: DecidedAsk | RelayedAsk | WordAsk,
+  ask: DecidedAsk | RelayedAsk | WordAsk | AcknowledgeAsk,
   ports: RequestPorts,
 ): void {
   if (ask.method === "vm-console" || (ask.method === "mode" && ask.mode === undefined)) return;

@@ -7,10 +7,10 @@
  * that fails ends the program.
  * @module
  */
-import { type Principal, roleOf } from "../protocol/ids.ts";
+import { type Principal, roleOf, type ServerId, subjectOf } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Request } from "../protocol/operator.ts";
-import type { SensorFault, Telemetry } from "../protocol/prediction.ts";
+import type { BaselinesTaken, SensorFault, Telemetry } from "../protocol/prediction.ts";
 import { type Address, isLoopback } from "../runtime/address.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { Machine } from "../runtime/core-runner.ts";
@@ -20,6 +20,8 @@ import { dialLink, type LinkClient } from "../runtime/link-client.ts";
 import { type LinkServer, listenLinks } from "../runtime/link-server.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
+import { baselinesOf } from "./baselines.ts";
+import { crashOf, perform } from "./effects.ts";
 import { followersOf } from "./followers.ts";
 import { type History, historyOf } from "./history.ts";
 import { takeDelivery } from "./intake.ts";
@@ -79,6 +81,7 @@ class Shell {
   private readonly board = progressBoard();
   private readonly faults = new Map<string, SensorFaultRecord>();
   private readonly history: History;
+  private readonly baselinesTaken = new Map<string, BaselinesTaken>();
   private readonly telemetry = new Map<Principal, Telemetry>();
   private server: LinkServer | undefined;
   private coordinator: LinkClient | undefined;
@@ -87,14 +90,15 @@ class Shell {
 
   constructor(options: ManagementOptions) {
     const { clock, config, store } = options;
-    const { settings, predictions, evacuations, sensorFaults, alarms, ...kept } = store.load();
+    const { settings, predictions, evacuations, sensorFaults, alarms, baselines, ...kept } =
+      store.load();
     this.options = options;
     this.startedAtMs = clock.nowMs();
     this.followers = followersOf(store.eventsAfter);
     for (const record of sensorFaults) this.faults.set(sensorOf(record.fault), record);
     this.history = historyOf(kept, store, (task) => this.unsaved.push({ task }));
     this.machine = new Machine<State, Event, Effect>(
-      start(settings, predictions, evacuations, this.startedAtMs, alarms),
+      start(settings, predictions, evacuations, this.startedAtMs, alarms, baselines),
       (state, event) => step(state, event, config),
       (effect) => this.perform(effect),
     );
@@ -108,7 +112,10 @@ class Shell {
       self: "management",
       accepts: ["agent", "nic", "operator"],
       many: ["operator"],
-      onLink: ({ peer }) => this.linkChanged(peer, "link-up"),
+      onLink: ({ peer }) => {
+        this.linkChanged(peer, "link-up");
+        if (roleOf(peer) === "agent") this.sendBaselines(subjectOf(peer) as ServerId);
+      },
       onMessage: (link, message) => this.fromClient(link, message),
       onDown: (link, reason) => this.clientLost(link, reason),
     });
@@ -147,7 +154,15 @@ class Shell {
       progress: this.board.newest(),
       sensorFaults: [...this.faults.values()],
       telemetry,
+      baselinesTaken: this.baselinesTaken,
     });
+  }
+
+  /** All of a server's; its agent takes them in the place of those before. */
+  private sendBaselines(serverId: ServerId): void {
+    const link = this.server?.links().find(({ peer }) => peer === `agent:${serverId}`);
+    const baselines = baselinesOf(this.machine.state, serverId);
+    link?.send({ type: "baselines", serverId, baselines });
   }
 
   private connected(): Principal[] {
@@ -193,6 +208,9 @@ class Shell {
       case "telemetry":
         this.telemetry.set(link.peer, message);
         break;
+      case "baselines-taken":
+        this.baselinesTaken.set(message.serverId, message);
+        break;
       case "request":
         this.request(link, message);
     }
@@ -207,7 +225,7 @@ class Shell {
       flush: () => this.flush(),
       dispatch: (event) => this.dispatch(event),
       onSensorFault: (from, fault) => this.sensorFault(from, fault),
-      onRiskChange: (change) => this.history.take({ change, wallTime: clock.wallTime() }),
+      onRiskChange: (change) => this.history.take(change, clock.wallTime()),
       nowMs: () => clock.nowMs(),
       wallTime: () => clock.wallTime(),
     };
@@ -230,6 +248,8 @@ class Shell {
       wallTime: () => clock.wallTime(),
       alarms: () => Object.values(this.machine.state.alarms),
       failures: store.failures,
+      risks: () => this.history.risks(),
+      serverOf: (hostId) => this.machine.state.settings.hosts[hostId],
       status: () => this.status(),
       eventsAfter: store.eventsAfter,
       dispatch: (event) => this.dispatch(event),
@@ -286,25 +306,18 @@ class Shell {
     const { store, log } = this.options;
     switch (effect.type) {
       case "save-prediction":
-        this.save(() => store.savePrediction(effect.record), "management-prediction-journal");
-        break;
-      case "save-evacuation": {
-        const { evacuation } = effect;
-        const planned = evacuation.phase === "moving" ? "management-plan-journal" : undefined;
-        this.save(() => store.saveEvacuation(evacuation), planned);
-        break;
-      }
-      case "save-alarm":
-        this.save(() => store.saveAlarm(effect.alarm));
-        break;
-      case "save-failure":
-        this.save(() => store.saveFailure(effect.failure));
-        break;
-      case "save-settings":
-        this.save(() => store.saveSettings(effect.settings));
-        break;
       case "forget-prediction":
-        this.save(() => store.forgetPrediction(effect.key));
+      case "save-alarm":
+      case "save-failure":
+      case "save-baseline":
+      case "forget-baseline":
+      case "save-settings":
+      case "save-evacuation":
+        this.unsaved.push({ task: () => perform(effect, store), crash: crashOf(effect) });
+        break;
+      case "send-baselines":
+        this.flush();
+        this.sendBaselines(effect.serverId);
         break;
       case "note": {
         const { type: _type, ...happening } = effect;
@@ -324,10 +337,6 @@ class Shell {
         this.flush();
         this.pending.answerError(effect.operationId, effect.code, effect.reason);
     }
-  }
-
-  private save(task: () => void, crash?: CrashPoint): void {
-    this.unsaved.push({ task, crash });
   }
 
   /** An event of the time line, durable with whatever else is saved next. */

@@ -25,6 +25,7 @@ import {
   predictionCleared,
 } from "../protocol/prediction.ts";
 import type { AlarmRecord, Alarms, FailureRecord, WordAsk } from "./alarm.ts";
+import type { Acknowledge, BaselineRecord } from "./baseline.ts";
 
 export const predictionRecord = z.strictObject({
   prediction,
@@ -110,6 +111,7 @@ export interface State {
   /** The newest of each server, source and component. */
   readonly predictions: Readonly<{ [key: string]: ActivePrediction }>;
   readonly alarms: Alarms;
+  readonly baselines: Readonly<{ [baselineId: string]: BaselineRecord }>;
   readonly evacuations: Readonly<{ [id: OperationId]: Evacuation }>;
   readonly fleet: Fleet | undefined;
   readonly coordinatorUp: boolean;
@@ -128,6 +130,7 @@ export type Event = At<
   | Readonly<{ type: "tick" }>
   /** An operator put a host back into service: what was predicted of its server is over. */
   | Readonly<{ type: "uncordoned"; hostId: HostId; wallTime: string }>
+  | Acknowledge
   | Readonly<{ type: "word"; operationId: OperationId; ask: WordAsk; wallTime: string }>
   | Readonly<{ type: "ask"; operationId: OperationId; ask: DecidedAsk }>
 >;
@@ -139,6 +142,10 @@ export type DecidedAsk = Extract<Ask, { method: "mode" | "disarm" | "evacuate" |
 export type Effect = Readonly<
   | { type: "save-prediction"; record: PredictionRecord }
   | { type: "save-alarm"; alarm: AlarmRecord }
+  | { type: "save-baseline"; record: BaselineRecord }
+  | { type: "forget-baseline"; baselineId: string }
+  /** All of a server's, to its agent. */
+  | { type: "send-baselines"; serverId: ServerId }
   | { type: "save-failure"; failure: FailureRecord }
   | { type: "save-evacuation"; evacuation: EvacuationRecord }
   | { type: "save-settings"; settings: Settings }

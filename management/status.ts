@@ -5,7 +5,8 @@
 import type { MigrationProgress } from "../protocol/authority.ts";
 import type { HostSummary, VmSummary } from "../protocol/evacuation.ts";
 import type { Mode } from "../protocol/operator.ts";
-import type { Telemetry } from "../protocol/prediction.ts";
+import type { BaselinesTaken, Telemetry } from "../protocol/prediction.ts";
+import type { BaselineRecord, BaselineStatus } from "./baseline.ts";
 import { type EvacuationRecord, type PredictionRecord, recordOf, type State } from "./state.ts";
 import type { SensorFaultRecord } from "./store.ts";
 
@@ -33,6 +34,8 @@ export interface Status {
   /** The newest progress of each VM that was moved in this life of the management server. */
   readonly progress: { readonly [vmId: string]: MigrationProgress };
   readonly sensorFaults: readonly SensorFaultRecord[];
+  /** What operators have acknowledged, and whether its agent has it. */
+  readonly baselines: readonly BaselineStatus[];
   /** serverId -> who says so -> what. */
   readonly telemetry: { readonly [serverId: string]: { readonly [from: string]: Telemetry } };
 }
@@ -40,11 +43,13 @@ export interface Status {
 /** What the shell knows beside the core's state. */
 export interface Seen
   extends Pick<Status, "connected" | "progress" | "sensorFaults" | "telemetry"> {
+  /** serverId -> what its agent has said of its baselines. */
+  readonly baselinesTaken: ReadonlyMap<string, BaselinesTaken>;
   /** The management server itself listens beyond loopback, without encryption. */
   readonly insecure: boolean;
 }
 
-export function statusOf(state: State, { insecure, ...seen }: Seen): Status {
+export function statusOf(state: State, { insecure, baselinesTaken, ...seen }: Seen): Status {
   const { settings, coordinatorUp, fleet } = state;
   const predictions = Object.values(state.predictions).slice(-PREDICTIONS_SHOWN);
   return {
@@ -54,11 +59,23 @@ export function statusOf(state: State, { insecure, ...seen }: Seen): Status {
     ...seen,
     insecureNetwork: insecureOf(state, insecure),
     sensorFaults: seen.sensorFaults.slice(-FAULTS_SHOWN),
+    baselines: Object.values(state.baselines).map((one) => ({
+      ...one,
+      state: stateOf(one, baselinesTaken.get(one.serverId)),
+    })),
     hosts: fleet?.hosts ?? [],
     vms: (fleet?.vms ?? []).map(({ definition: _definition, ...vm }) => vm),
     predictions: predictions.map(({ atMs: _atMs, ...record }) => record),
     evacuations: shown(state),
   };
+}
+
+function stateOf(
+  { baselineId }: BaselineRecord,
+  said: BaselinesTaken | undefined,
+): BaselineStatus["state"] {
+  if (said?.taken.includes(baselineId) !== true) return "waiting";
+  return said.lapsed.includes(baselineId) ? "lapsed" : "in force";
 }
 
 function insecureOf({ fleet }: State, self: boolean): string[] {

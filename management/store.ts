@@ -5,7 +5,12 @@
  */
 import { z } from "zod";
 import { type Event, event } from "../protocol/operator.ts";
-import { riskChange, type SensorFault, sensorFault } from "../protocol/prediction.ts";
+import {
+  type RiskChange,
+  riskChange,
+  type SensorFault,
+  sensorFault,
+} from "../protocol/prediction.ts";
 import { type Database, openDatabase } from "../runtime/database.ts";
 import { readRecord } from "../runtime/record.ts";
 import {
@@ -16,6 +21,7 @@ import {
   failureRecord,
   isOpen,
 } from "./alarm.ts";
+import { type BaselineRecord, baselineRecord } from "./baseline.ts";
 import {
   type EvacuationRecord,
   evacuationRecord,
@@ -53,6 +59,7 @@ const MIGRATIONS = [
    ) STRICT;
    CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT NOT NULL) STRICT;`,
   `${["alarms", "failures", "risks", "watched"].map(keyed).join("\n")}`,
+  keyed("baselines"),
 ];
 
 export const sensorFaultRecord = z.strictObject({
@@ -62,8 +69,36 @@ export const sensorFaultRecord = z.strictObject({
 });
 export type SensorFaultRecord = z.infer<typeof sensorFaultRecord>;
 
-/** The newest change of a device's risk. */
-export const riskRecord = z.strictObject({ change: riskChange, wallTime: z.string().max(32) });
+const RISK_STEPS_MAX = 8;
+
+/** The newest change of a device's risk, and how it came there. */
+export const riskRecord = z.strictObject({
+  change: riskChange,
+  wallTime: z.string().max(32),
+  /** The changes before, since it was well; the oldest first. */
+  earlier: z
+    .array(
+      z.strictObject({
+        to: riskChange.shape.to,
+        wallTime: z.string().max(32),
+        values: z.record(z.string(), z.number()),
+      }),
+    )
+    .max(RISK_STEPS_MAX),
+});
+
+/** A change after those that are known of the device. */
+export function nextRisk(
+  known: RiskRecord | undefined,
+  change: RiskChange,
+  wallTime: string,
+): RiskRecord {
+  if (known === undefined) return { change, wallTime, earlier: [] };
+  const { evidence, to } = known.change;
+  const values = Object.fromEntries(evidence.map(({ signal, value }) => [signal, value]));
+  const step = { to, wallTime: known.wallTime, values };
+  return { change, wallTime, earlier: [...known.earlier, step].slice(-RISK_STEPS_MAX) };
+}
 export type RiskRecord = z.infer<typeof riskRecord>;
 
 /** How long a server was watched: its agent or its NIC firmware had a link. */
@@ -84,6 +119,7 @@ export interface Records {
   readonly alarms: AlarmRecord[];
   readonly risks: RiskRecord[];
   readonly watched: WatchedRecord[];
+  readonly baselines: BaselineRecord[];
 }
 
 /** A new site watches and writes down, and does nothing. */
@@ -106,6 +142,8 @@ export interface ManagementStore {
   /** Forgets it again once the device is well. */
   saveRisk(record: RiskRecord): void;
   saveWatched(record: WatchedRecord): void;
+  saveBaseline(record: BaselineRecord): void;
+  forgetBaseline(baselineId: string): void;
   /** The highest sequence of a sender's spool that was taken; 0 before the first. */
   takenOf(principal: string, spool: string): number;
   saveTaken(principal: string, spool: string, sequence: number): void;
@@ -129,6 +167,7 @@ export function openManagementStore(path: string, eventsKept = EVENTS_KEPT): Man
       alarms: readAll(database, "alarms", alarmRecord),
       risks: readAll(database, "risks", riskRecord),
       watched: readAll(database, "watched", watchedRecord),
+      baselines: readAll(database, "baselines", baselineRecord),
     }),
     saveSettings: (record) => upsert(database, "settings", "settings", record),
     savePrediction(record) {
@@ -174,6 +213,10 @@ export function openManagementStore(path: string, eventsKept = EVENTS_KEPT): Man
       upsert(database, "watched", record.serverId, record, true);
       forget(database, "watched", DEVICES_KEPT);
     },
+    saveBaseline: (record) => upsert(database, "baselines", record.baselineId, record),
+    forgetBaseline(baselineId) {
+      database.run("DELETE FROM baselines WHERE id = ?", baselineId);
+    },
     takenOf: (principal, spool) => takenOf(database, principal, spool),
     saveTaken: (principal, spool, sequence) => saveTaken(database, principal, spool, sequence),
     appendEvent(record) {
@@ -204,7 +247,8 @@ type Table =
   | "alarms"
   | "failures"
   | "risks"
-  | "watched";
+  | "watched"
+  | "baselines";
 
 function upsert(database: Database, table: Table, id: string, record: unknown, done = false): void {
   database.run(

@@ -8,13 +8,15 @@
  * Rule 4: what an operator acknowledged is no evidence until it grows.
  */
 import assert from "node:assert/strict";
+import { BASELINES_MAX } from "../protocol/prediction.ts";
+import { acceptedOf, type Baseline, bound } from "./accepted.ts";
 import type { Config } from "./config.ts";
 import { seriesBound } from "./detectors/budget.ts";
 import type { Effect, Finding, Risk, Rule } from "./evidence.ts";
 import { FAMILIES, type Family, SERIES } from "./families.ts";
 import { fanOf } from "./fan.ts";
 import { foldPredictions } from "./fold.ts";
-import type { Component, Reading, Signal } from "./reading.ts";
+import type { Component, Reading } from "./reading.ts";
 import { assess, forgiven, type RiskState, UNKNOWN } from "./risk.ts";
 import { believe, remember, report, type SensorState } from "./sensor.ts";
 import type { Situation } from "./situation.ts";
@@ -31,8 +33,6 @@ export interface ComponentState {
   readonly findings: readonly Finding[];
   /** By signal. */
   readonly sensors: Readonly<Record<string, SensorState>>;
-  /** What an operator has acknowledged, by signal. */
-  readonly accepted: Situation["accepted"];
 }
 
 interface FamilyState {
@@ -51,22 +51,17 @@ export interface State {
   readonly dropped: number;
   /** How busy the processors were, when last said. */
   readonly load: { readonly atMs: number; readonly share: number } | undefined;
+  /** What an operator has acknowledged; see accepted.ts. */
+  readonly baselines: readonly Baseline[];
 }
 
 /**
- * Readings taken at `atMs` (monotonic); those of one device from one source come together. Or an
- * operator's word that a device's `signal` is fine up to `value`: until it is other hardware.
+ * Readings taken at `atMs` (monotonic); those of one device from one source come together. Or all
+ * that an operator has acknowledged of this server, in the place of what was said before.
  */
 export type Event = Readonly<
   | { type: "readings"; atMs: number; readings: readonly Reading[] }
-  | {
-      type: "acknowledge";
-      atMs: number;
-      component: Component;
-      device: string;
-      signal: Signal;
-      value: number;
-    }
+  | { type: "baselines"; atMs: number; baselines: readonly Baseline[] }
 >;
 
 export type Step = readonly [state: State, effects: readonly Effect[]];
@@ -76,7 +71,7 @@ const COMPONENTS_MAX = 512;
 const LOAD_MS = 60_000;
 
 export function start(atMs: number): State {
-  return { atMs, components: {}, sequence: 0, dropped: 0, load: undefined };
+  return { atMs, components: {}, sequence: 0, dropped: 0, load: undefined, baselines: [] };
 }
 
 export function step(state: State, event: Event, config: Config): Step {
@@ -84,8 +79,8 @@ export function step(state: State, event: Event, config: Config): Step {
   switch (event.type) {
     case "readings":
       return observeAll(state, event.readings, event.atMs, config);
-    case "acknowledge":
-      return [acknowledge(state, event), []];
+    case "baselines":
+      return [acknowledge(state, event.baselines, event.atMs), []];
   }
 }
 
@@ -124,7 +119,8 @@ function observeAll(
   // A rule may look at the loss of another device's spare: as it was before this step.
   for (const [key, own] of groups(readings)) {
     const previous = continued(components[key], key, own, atMs);
-    const situation = situationOf(previous, census, load?.share, atMs, config);
+    const accepted = acceptedOf(state.baselines, previous, own);
+    const situation = { ...situationOf(previous, census, load?.share, atMs, config), accepted };
     const [next, told] = observe(previous, own, situation, sequence + 1);
     components[key] = next;
     for (const effect of told) {
@@ -133,18 +129,28 @@ function observeAll(
     }
   }
   const dropped = state.dropped + dropOldest(components);
-  const next: State = { atMs, components, sequence, dropped, load };
+  const baselines = bound(state.baselines, components);
+  const next: State = { atMs, components, sequence, dropped, load, baselines };
   return [next, foldPredictions(effects, state.components)];
 }
 
-function acknowledge(state: State, event: Event & { type: "acknowledge" }): State {
-  const { atMs, component, device, signal, value } = event;
-  const key = `${component}/${device}`;
-  const known = state.components[key];
-  if (known === undefined) return { ...state, atMs };
-  const accepted = { ...known.accepted, [signal]: value };
-  const forgivenOne = { ...known, accepted, risk: forgiven(known.risk) };
-  return { ...state, atMs, components: { ...state.components, [key]: forgivenOne } };
+/** What is new is forgiven at once; what was taken back is found again at the next look. */
+function acknowledge(state: State, said: readonly Baseline[], atMs: number): State {
+  const before = new Map(state.baselines.map((one) => [one.baselineId, one]));
+  const components = { ...state.components };
+  const baselines = said.slice(0, BASELINES_MAX).map((one) => {
+    const old = before.get(one.baselineId);
+    if (old !== undefined) return { ...one, ...instanceFrom(one.instance ?? old.instance) };
+    const key = `${one.component}/${one.device}`;
+    const known = components[key];
+    if (known !== undefined) components[key] = { ...known, risk: forgiven(known.risk) };
+    return one;
+  });
+  return { ...state, atMs, components, baselines: bound(baselines, components) };
+}
+
+function instanceFrom(instance: string | undefined): { instance?: string } {
+  return instance === undefined ? {} : { instance };
 }
 
 /** A source gives the readings of a device one after the other: seldom is a key needed twice. */
@@ -206,11 +212,11 @@ function situationOf(
   load: number | undefined,
   atMs: number,
   config: Config,
-): Situation {
-  const { component, risk, accepted } = known;
+): Omit<Situation, "accepted"> {
+  const { component, risk } = known;
   const others = (total[component] ?? 0) - (isJudged(known) ? 1 : 0);
   const othersBad = (bad[component] ?? 0) - (isBad(risk) ? 1 : 0);
-  return { atMs, config, allowance, load, others, othersBad, accepted };
+  return { atMs, config, allowance, load, others, othersBad };
 }
 
 function observe(
@@ -301,7 +307,7 @@ function continued(
     return instance !== undefined && known !== instance;
   };
   if (previous !== undefined && !FAMILIES[component].some(differs)) return previous;
-  const anew = { risk: UNKNOWN, families: [], findings: [], sensors: {}, accepted: {} };
+  const anew = { risk: UNKNOWN, families: [], findings: [], sensors: {} };
   return { component, device, seenAtMs: atMs, ...anew };
 }
 

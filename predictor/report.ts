@@ -5,7 +5,7 @@
 import type { OperationId, ServerId } from "../protocol/ids.ts";
 import type { Reliable } from "../protocol/message.ts";
 import type { Telemetry } from "../protocol/prediction.ts";
-import type { Effect, Evidence, Prediction, Risk } from "./evidence.ts";
+import type { Effect, Evidence, Prediction } from "./evidence.ts";
 import { risks, type State } from "./predictor.ts";
 
 export interface Reporter {
@@ -17,8 +17,8 @@ export interface Reporter {
 const TEXT_CHARACTERS_MAX = 1_024;
 const EVIDENCE_MAX = 16;
 
-/** What to deliver of an effect; undefined for a change of risk between well and unknown. */
-export function reportOf(effect: Effect, reporter: Reporter): Reliable | undefined {
+/** What to deliver of an effect. */
+export function reportOf(effect: Effect, reporter: Reporter): Reliable {
   switch (effect.type) {
     case "prediction":
       return predictionReport(effect.prediction, reporter);
@@ -30,15 +30,10 @@ export function reportOf(effect: Effect, reporter: Reporter): Reliable | undefin
     }
     case "risk": {
       const { component, device, from, to, evidence } = effect;
-      if (!isBad(from) && !isBad(to)) return undefined;
       const subject = { ...reporter, component, device: cut(device) };
       return { type: "risk-change", ...subject, from, to, evidence: evidenceReport(evidence) };
     }
   }
-}
-
-function isBad(risk: Risk): boolean {
-  return risk === "suspect" || risk === "failing";
 }
 
 function evidenceReport(evidence: readonly Evidence[]): Evidence[] {

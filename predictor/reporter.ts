@@ -8,14 +8,14 @@ import type { Config } from "./config.ts";
 import type { Effect } from "./evidence.ts";
 import type { State } from "./predictor.ts";
 import { cut, type Reporter, reportOf } from "./report.ts";
-import { noted, openLedger, type Standing, settled } from "./standing.ts";
+import { kept, noted, openLedger, type Reported, risked, settled } from "./standing.ts";
 
 export interface ReporterPorts extends Reporter {
   /** What stood when the last life ended. */
-  readonly kept: Standing;
+  readonly kept: Reported;
   readonly config: Config;
   /** Durable when it returns. */
-  readonly keep: (standing: Standing) => void;
+  readonly keep: (reported: Reported) => void;
   /** Durable when it returns. */
   readonly report: (body: Reliable) => void;
 }
@@ -32,13 +32,17 @@ export function healthReporter(ports: ReporterPorts): HealthReporter {
   let ledger = openLedger(ports.kept);
   return {
     take(effect, state) {
-      // Kept first: taking back what was never told is harmless, and the other way round is not.
-      if (effect.type === "prediction") {
-        ledger = noted(ledger, effect.prediction, state);
-        keep(ledger.standing);
+      const before = ledger;
+      if (effect.type === "prediction") ledger = noted(ledger, effect.prediction, state);
+      if (effect.type === "risk") {
+        ledger = risked(ledger, effect);
+        if (ledger === before) return;
       }
-      const body = reportOf(effect, { serverId, source });
-      if (body !== undefined) report(body);
+      // What is new is kept first, what is over last: better taken back twice than never.
+      const isOver = ledger.unwell.length < before.unwell.length;
+      if (!isOver && effect.type !== "sensor") keep(kept(ledger));
+      report(reportOf(effect, { serverId, source }));
+      if (isOver) keep(kept(ledger));
     },
     look(state) {
       const [next, cleared] = settled(ledger, state, config);
@@ -48,7 +52,7 @@ export function healthReporter(ports: ReporterPorts): HealthReporter {
         const words = { device: cut(device), reason: cut(reason) };
         report({ type: "prediction-cleared", serverId, source, ...one, ...words });
       }
-      keep(ledger.standing);
+      keep(kept(ledger));
     },
   };
 }

@@ -3,6 +3,7 @@
  *
  *   told --healthy by the predictor's own hysteresis--> healed
  *        --another drive in its place-----------------> replaced
+ *        --all that it rested on was acknowledged-----> acknowledged
  *
  * Rule 1: what was told in an earlier life of the program is healed only after the device was
  * healthy for as long as the way from failing takes: nobody knows what it did meanwhile.
@@ -11,13 +12,15 @@
  */
 import { z } from "zod";
 import { component, type PredictionCleared } from "../protocol/prediction.ts";
+import { acceptedOf } from "./accepted.ts";
 import type { Config } from "./config.ts";
-import type { Prediction } from "./evidence.ts";
+import type { Effect, Prediction, Risk } from "./evidence.ts";
 import { groupOf } from "./fold.ts";
 import type { ComponentState, State } from "./predictor.ts";
 
 /** At most one a device; the oldest gives way. */
 const STANDING_MAX = 512;
+const SIGNALS_MAX = 16;
 /** From failing to suspect, and from suspect to healthy. */
 const STEPS_DOWN = 2;
 
@@ -27,15 +30,24 @@ const told = z.strictObject({
   device: z.string().max(4_096),
   /** Which drive, where it says so; "" of anything else, whose names last for one boot only. */
   hardware: z.string().max(4_096),
+  /** What it rested on. */
+  signals: z.array(z.string().max(1_024)).max(SIGNALS_MAX),
 });
 
-/** What must outlive the program. */
-export const standing = z.array(told).max(STANDING_MAX);
 type Told = z.infer<typeof told>;
-export type Standing = readonly Told[];
+
+/** What was told, and must outlive the program. */
+export const reported = z.strictObject({
+  standing: z.array(told).max(STANDING_MAX),
+  /** Devices that were told to be suspect or failing: "disk/sda". */
+  unwell: z.array(z.string().max(4_200)).max(STANDING_MAX),
+});
+export type Reported = z.infer<typeof reported>;
+export const NOTHING_REPORTED: Reported = { standing: [], unwell: [] };
 
 export interface Ledger {
-  readonly standing: Standing;
+  readonly standing: readonly Told[];
+  readonly unwell: readonly string[];
   /** Since when the device is seen healthy, by prediction. */
   readonly healthySinceMs: Readonly<Record<string, number>>;
 }
@@ -46,16 +58,37 @@ export type Cleared = Pick<
   "predictionId" | "component" | "device" | "cause" | "reason"
 >;
 
-export function openLedger(kept: Standing): Ledger {
-  return { standing: kept, healthySinceMs: {} };
+export function openLedger(kept: Reported): Ledger {
+  return { ...kept, healthySinceMs: {} };
+}
+
+/** What of a ledger must outlive the program. */
+export function kept({ standing, unwell }: Ledger): Reported {
+  return { standing: [...standing], unwell: [...unwell] };
+}
+
+/** A risk changed; the same ledger is returned where nobody needs to know. */
+export function risked(ledger: Ledger, change: Effect & { type: "risk" }): Ledger {
+  const key = `${change.component}/${change.device}`;
+  const known = ledger.unwell.includes(key);
+  if (isBad(change.to) === known) return known ? { ...ledger } : ledger;
+  const others = ledger.unwell.filter((one) => one !== key);
+  const unwell = known ? others : [...others, key].slice(-STANDING_MAX);
+  return { ...ledger, unwell };
+}
+
+function isBad(risk: Risk): boolean {
+  return risk === "suspect" || risk === "failing";
 }
 
 /** A prediction was made: the newest of a device stands for all of them. */
 export function noted(ledger: Ledger, prediction: Prediction, state: State): Ledger {
   const { id: predictionId, component: what, device } = prediction;
   const hardware = hardwareOf(state.components[`${what}/${device}`]);
+  const signals = [...new Set(prediction.evidence.map(({ signal }) => signal))];
   const others = ledger.standing.filter((one) => one.component !== what || one.device !== device);
-  const all = [...others, { predictionId, component: what, device, hardware }];
+  const about = { predictionId, component: what, device, hardware };
+  const all = [...others, { ...about, signals: signals.slice(0, SIGNALS_MAX) }];
   return { ...ledger, standing: all.slice(-STANDING_MAX) };
 }
 
@@ -77,7 +110,7 @@ export function settled(
   if (cleared.length === 0) return [{ ...ledger, healthySinceMs }, []];
   const over = new Set<string>(cleared.map(({ predictionId }) => predictionId));
   const left = ledger.standing.filter(({ predictionId }) => !over.has(predictionId));
-  return [{ standing: left, healthySinceMs }, cleared];
+  return [{ ...ledger, standing: left, healthySinceMs }, cleared];
 }
 
 function subjectOf({ predictionId, component: what, device }: Told) {
@@ -95,6 +128,12 @@ function endOf(
   if (one.hardware !== "" && hardware !== "" && hardware !== one.hardware) {
     return { cause: "replaced", reason: `Another drive is in its place: ${hardware}` };
   }
+  if (known !== undefined && known.risk.risk !== "failing") {
+    const accepted = acceptedOf(state.baselines, known, []);
+    if (one.signals.length > 0 && one.signals.every((signal) => signal in accepted)) {
+      return { cause: "acknowledged", reason: `Acknowledged: ${one.signals.join(", ")}` };
+    }
+  }
   if (known === undefined || !isWell(one, state)) return undefined;
   const waitMs = STEPS_DOWN * config.clearMs[one.component];
   // Only a way down leaves this behind: who begins healthy has not been seen to get there.
@@ -110,9 +149,7 @@ function isWell({ component: what, device }: Told, state: State): boolean {
   if (group === device) return true;
   return !Object.values(state.components).some(
     (other) =>
-      other.component === what &&
-      groupOf(other.device) === group &&
-      (other.risk.risk === "suspect" || other.risk.risk === "failing"),
+      other.component === what && groupOf(other.device) === group && isBad(other.risk.risk),
   );
 }
 

@@ -7,7 +7,15 @@ import * as authority from "./authority.ts";
 import { SystemError } from "./error.ts";
 import * as evacuation from "./evacuation.ts";
 import * as operator from "./operator.ts";
-import { prediction, predictionCleared, riskChange, sensorFault, telemetry } from "./prediction.ts";
+import {
+  baselines,
+  baselinesTaken,
+  prediction,
+  predictionCleared,
+  riskChange,
+  sensorFault,
+  telemetry,
+} from "./prediction.ts";
 
 /** Largest text of one message; a fleet of thousands fits, a bomb does not. */
 export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
@@ -43,6 +51,8 @@ export const message = z.discriminatedUnion("type", [
   deliver,
   delivered,
   telemetry,
+  baselines,
+  baselinesTaken,
   authority.inventory,
   authority.vmReportMessage,
   authority.refusal,

@@ -59,6 +59,31 @@ export const request = z.strictObject({
       note: text.optional(),
       at: utcTime.optional(),
     }),
+    z.strictObject({
+      method: z.literal("acknowledge"),
+      hostId,
+      component,
+      device: text,
+      /** One signal only; else all that was told. */
+      signal: text.optional(),
+      /** Up to which nothing is wrong; else what was told. */
+      value: z.number().min(0).optional(),
+      note: text.optional(),
+      dryRun: z.boolean(),
+    }),
+    z.strictObject({
+      method: z.literal("unacknowledge"),
+      hostId,
+      component,
+      device: text,
+      signal: text.optional(),
+    }),
+    z.strictObject({
+      method: z.literal("explain"),
+      hostId,
+      component: component.optional(),
+      device: text.optional(),
+    }),
     z.strictObject({ method: z.literal("vm-run"), hostId, definition: guestDefinition }),
     z.strictObject({ method: z.literal("vm-stop"), vmId }),
     z.strictObject({ method: z.literal("vm-console"), vmId, offset: z.int() }),

@@ -106,3 +106,33 @@ export const telemetry = z.strictObject({
   residentBytes: z.int().nonnegative(),
 });
 export type Telemetry = z.infer<typeof telemetry>;
+
+/** One server's. */
+export const BASELINES_MAX = 256;
+
+/** A value that an operator has acknowledged: up to it nothing is wrong. */
+export const baseline = z.strictObject({
+  baselineId: operationId,
+  component,
+  device: text,
+  signal: text,
+  value: z.number(),
+});
+export type Baseline = z.infer<typeof baseline>;
+
+/** All that is acknowledged of a server, in the place of what was said before. */
+export const baselines = z.strictObject({
+  type: z.literal("baselines"),
+  serverId,
+  baselines: z.array(baseline).max(BASELINES_MAX),
+});
+export type Baselines = z.infer<typeof baselines>;
+
+/** Which of them are durable at the agent, and which are of hardware that is not there any more. */
+export const baselinesTaken = z.strictObject({
+  type: z.literal("baselines-taken"),
+  serverId,
+  taken: z.array(operationId).max(BASELINES_MAX),
+  lapsed: z.array(operationId).max(BASELINES_MAX),
+});
+export type BaselinesTaken = z.infer<typeof baselinesTaken>;

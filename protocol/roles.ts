@@ -11,9 +11,9 @@ type Pair = `${Role}>${Role}`;
 
 /** sender>receiver -> messages. A pair that is absent may say nothing. */
 export const MAY_SAY: Readonly<Partial<Record<Pair, readonly MessageType[]>>> = {
-  "agent>management": ["deliver", "telemetry"],
+  "agent>management": ["deliver", "telemetry", "baselines-taken"],
   "nic>management": ["deliver", "telemetry"],
-  "management>agent": ["delivered"],
+  "management>agent": ["delivered", "baselines"],
   "management>nic": ["delivered"],
   "agent>coordinator": [
     "inventory",
@@ -87,6 +87,7 @@ function spokenFor(message: Message): string | undefined {
     case "refusal":
       return message.hostId;
     case "telemetry":
+    case "baselines-taken":
       return message.serverId;
     case "deliver":
       return message.body.serverId;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Principal } from "../protocol/ids.ts";
-import type { Reliable } from "../protocol/message.ts";
+import type { Message, Reliable } from "../protocol/message.ts";
 import type { Telemetry } from "../protocol/prediction.ts";
 import type { Clock } from "./clock.ts";
 import { dialLink } from "./link-client.ts";
@@ -28,6 +28,8 @@ export interface UplinkOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** What the management server says, but for acknowledgements. */
+  readonly onMessage?: (message: Message) => void;
   /** Asked at the start of each link and every `telemetryMs`. */
   readonly telemetry: () => Telemetry;
   /** Default: TELEMETRY_MS. */
@@ -40,6 +42,8 @@ export interface Uplink {
   readonly up: boolean;
   /** Durable when this returns, unless it is a notice too many. @throws JOURNAL_FAILED */
   report(body: Reliable): void;
+  /** False when it cannot be sent now; then it is lost. */
+  say(message: Message): boolean;
   close(): void;
 }
 
@@ -60,6 +64,7 @@ export function openUplink(options: UplinkOptions): Uplink {
     },
     onMessage(message) {
       if (message.type === "delivered") spool.delivered(message.spool, message.sequence);
+      else options.onMessage?.(message);
     },
     onDown(reason) {
       up = false;
@@ -82,6 +87,7 @@ export function openUplink(options: UplinkOptions): Uplink {
         complain((leftOut) => log.warn("Left a notice out", { ...body, leftOut }));
       } else spool.add(body);
     },
+    say: (message) => client.send(message),
     close() {
       timer.cancel();
       client.close();

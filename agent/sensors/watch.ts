@@ -2,9 +2,10 @@
  * Asks all sensors at their own pace and hands what the predictor makes of them on.
  * @module
  */
+import type { Baseline } from "../../predictor/accepted.ts";
 import type { Config } from "../../predictor/config.ts";
 import type { Effect } from "../../predictor/evidence.ts";
-import { type State, start, step } from "../../predictor/predictor.ts";
+import { type Event, type State, start, step } from "../../predictor/predictor.ts";
 import type { Reading } from "../../predictor/reading.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Disks } from "./disks.ts";
@@ -16,6 +17,8 @@ export interface Watch {
   state(): State;
   /** The newest reading of every sensor, for those who ask; at most `NEWEST_MAX`. */
   newest(): readonly Reading[];
+  /** All that an operator has acknowledged, in the place of what was said before. */
+  acknowledge(baselines: readonly Baseline[]): void;
 }
 
 /** A source that is asked by itself: a command, a service processor. Must not throw. */
@@ -36,6 +39,8 @@ export interface WatchPorts {
    */
   readonly others?: readonly SlowReader[];
   readonly onEffect: (effect: Effect) => void;
+  /** What was acknowledged in an earlier life. */
+  readonly baselines?: readonly Baseline[];
 }
 
 export interface Periods {
@@ -59,7 +64,7 @@ const NEWEST_MAX = 16_384;
 
 /** Reads everything at once, then each kind every period of its own, never twice at a time. */
 export function watchSensors(
-  { clock, disks, rounds, others = [], onEffect }: WatchPorts,
+  { clock, disks, rounds, others = [], onEffect, baselines = [] }: WatchPorts,
   config: Config,
   periods: Periods = DEFAULT_PERIODS,
 ): Watch {
@@ -77,11 +82,18 @@ export function watchSensors(
       if (newest.size <= NEWEST_MAX) break;
       newest.delete(key);
     }
-    const event = { type: "readings", atMs: clock.nowMs(), readings } as const;
+    advance({ type: "readings", atMs: clock.nowMs(), readings });
+  };
+  const advance = (event: Event): void => {
     const [next, effects] = step(state, event, config);
     state = next;
     for (const effect of effects) onEffect(effect);
   };
+  const acknowledge = (all: readonly Baseline[]): void => {
+    advance({ type: "baselines", atMs: clock.nowMs(), baselines: all });
+  };
+  // Before the first reading: what was acknowledged shall not be found anew.
+  acknowledge(baselines);
   const repeat = (periodMs: number, read: () => Promise<void>) => {
     let busy = false;
     const turn = async (): Promise<void> => {
@@ -117,5 +129,6 @@ export function watchSensors(
     },
     state: () => state,
     newest: () => [...newest.values()],
+    acknowledge,
   };
 }

@@ -6,12 +6,13 @@
  */
 import { isAbsolute } from "node:path";
 import { z } from "zod";
+import { type Baseline, baselines } from "../../predictor/accepted.ts";
 import { type Config, DEFAULT_CONFIG } from "../../predictor/config.ts";
 import type { Effect } from "../../predictor/evidence.ts";
 import { type ComponentRisk, risks } from "../../predictor/predictor.ts";
 import { telemetryOf } from "../../predictor/report.ts";
 import { healthReporter } from "../../predictor/reporter.ts";
-import { standing } from "../../predictor/standing.ts";
+import { NOTHING_REPORTED, reported } from "../../predictor/standing.ts";
 import { SystemError } from "../../protocol/error.ts";
 import type { HostId, ServerId } from "../../protocol/ids.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -33,6 +34,7 @@ import { redfishReader } from "../sensors/redfish.ts";
 import { startRounds } from "../sensors/rounds.ts";
 import { FILE_SOURCES } from "../sensors/sources.ts";
 import { DEFAULT_PERIODS, type SlowReader, type Watch, watchSensors } from "../sensors/watch.ts";
+import { keepBaselines } from "./baselines.ts";
 
 const HOUR_MS = 3_600_000;
 /** How often it is looked whether a prediction holds no more. */
@@ -140,22 +142,30 @@ export function watchHealth(options: HealthOptions): Health {
     ...options,
     self: `agent:${hostId}`,
     telemetry: () => telemetryOf(watch.state(), serverId, residentBytes()),
+    onMessage: (message) => {
+      if (message.type === "baselines") acknowledged.take(message);
+    },
   });
   const config = { ...DEFAULT_CONFIG, origin: random.hex(8) };
-  const kept = openDocument(`${spoolPath}.standing`, standing, [], log);
+  const kept = openDocument(`${spoolPath}.reported`, reported, NOTHING_REPORTED, log);
   const reporter = healthReporter({
     serverId,
     source: "agent",
     config,
     kept: kept.value,
-    keep: (now) => kept.save([...now]),
+    keep: kept.save,
     report: (body) => uplink.report(body),
   });
-  const watch = startSensors(options, config, (effect) => {
+  const baselinesKept = openDocument(`${spoolPath}.baselines`, baselines, [], log);
+  const watch = startSensors(options, config, baselinesKept.value, (effect) => {
     tell(log, effect);
     reporter.take(effect, watch.state());
   });
-  const looking = clock.every(LOOK_MS, () => reporter.look(watch.state()));
+  const acknowledged = keepBaselines(serverId, watch, baselinesKept, uplink);
+  const looking = clock.every(LOOK_MS, () => {
+    reporter.look(watch.state());
+    acknowledged.look();
+  });
   const inventory = watchInventory(options);
   const hourly = clock.every(HOUR_MS, () => void inventory.read());
   void inventory.read();
@@ -183,6 +193,7 @@ function requireOwnServer({ hostId, serverId }: HealthOptions): void {
 function startSensors(
   options: HealthOptions,
   config: Config,
+  kept: readonly Baseline[],
   onEffect: (effect: Effect) => void,
 ): Watch {
   const { sensors, files: slowFiles, smallFiles: files, run, clock } = options;
@@ -196,6 +207,7 @@ function startSensors(
       rounds,
       others: [...commandReaders(options), ...serviceProcessor(options)],
       onEffect,
+      baselines: kept,
     },
     config,
     sensors,

@@ -3,17 +3,16 @@
  * @module
  */
 import { Argument, type Command } from "commander";
-import { z } from "zod";
 import type { AlarmRecord, FailureRecord } from "../../management/alarm.ts";
 import type { Outcomes } from "../../management/outcomes.ts";
 import { type HostId, hostId, type OperationId, operationId, text } from "../../protocol/ids.ts";
 import { type Ask, type Told, told, utcTime } from "../../protocol/operator.ts";
-import { component } from "../../protocol/prediction.ts";
 import { parsedBy } from "../arguments.ts";
 import { withClient } from "../client.ts";
 import { optionsOf, show } from "../output.ts";
 import { type Cell, renderSection, renderTable } from "../table.ts";
 import type { World } from "../world.ts";
+import { type Subject, subject } from "./subject.ts";
 
 const HELP_OUTCOMES = `
 Predictions of one device that follow each other count once, under the first one's id.
@@ -41,21 +40,6 @@ a prediction had told of makes that prediction come true.
 
 Example:
   lifeboat predictor failure alpha disk/sdb --at 2026-01-31T12:00:00Z --note "no reply on SATA 2"`;
-
-/** COMPONENT/DEVICE: the device may hold slashes of its own. */
-export const subject = z
-  .string()
-  .max(1_024)
-  .transform((value, context) => {
-    const slash = value.indexOf("/");
-    const parsed = component.safeParse(value.slice(0, Math.max(0, slash)));
-    const device = value.slice(slash + 1);
-    if (parsed.success && device !== "") return { component: parsed.data, device };
-    const kinds = component.options.join(", ");
-    context.addIssue({ code: "custom", message: `Want COMPONENT/DEVICE; components: ${kinds}.` });
-    return z.NEVER;
-  });
-export type Subject = z.output<typeof subject>;
 
 export function addOutcomeCommands(predictor: Command, world: World): void {
   predictor

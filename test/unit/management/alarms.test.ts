@@ -186,7 +186,14 @@ alarms("statusOf() shows what was cleared as such", () => {
   const at = armed();
   at.predicts("p1", "bravo");
   at.clears("p1", "bravo");
-  const seen = { connected: [], progress: {}, sensorFaults: [], telemetry: {}, insecure: false };
+  const seen = {
+    connected: [],
+    progress: {},
+    sensorFaults: [],
+    telemetry: {},
+    insecure: false,
+    baselinesTaken: new Map(),
+  };
   const [shown] = statusOf(at.state, seen).predictions;
   assert.is(shown?.cleared?.cause, "healed");
   assert.equal(predictionRecord.parse(shown), shown);

@@ -8,7 +8,8 @@ import type { HostId, ServerId } from "../../../protocol/ids.ts";
 
 const status = suite("status");
 
-const seen = { connected: [], progress: {}, sensorFaults: [], telemetry: {} };
+const quiet = { connected: [], progress: {}, sensorFaults: [], telemetry: {} };
+const seen = { ...quiet, baselinesTaken: new Map() };
 const idle = start({ mode: "shadow", disarmed: false, hosts: {} }, [], [], 0);
 
 function host(id: string, insecureNetwork: boolean): HostSummary {

@@ -59,6 +59,7 @@ openManagement("begins in shadow mode, armed, knowing nothing", () => {
     alarms: [],
     risks: [],
     watched: [],
+    baselines: [],
   });
   store.close();
 });

@@ -110,18 +110,14 @@ faults("the duty of an output is that of the fan with its number", () => {
 faults("what is acknowledged is fine until it grows, and until it is another drive", () => {
   const drive = (errors: number, instance = "model/1"): Reading[] =>
     readingsOf("disk", "nvme0", { health: "passed", "media-errors": errors }, instance);
-  const acknowledged = {
-    type: "acknowledge",
-    component: "disk",
-    device: "nvme0",
-    signal: "media-errors",
-    value: 3,
-  } as const;
+  const three = { baselineId: "b1", component: "disk", signal: "media-errors", value: 3 } as const;
+  const acknowledged = (device = "nvme0") =>
+    ({ type: "baselines", atMs: 1, baselines: [{ ...three, device }] }) as const;
   let state = start(0);
   const risk = (): string => risks(state)[0]!.risk;
   [state] = round(state, 0, drive(3));
   assert.is(risk(), "suspect");
-  [state] = step(state, { ...acknowledged, atMs: 1 }, DEFAULT_CONFIG);
+  [state] = step(state, acknowledged(), DEFAULT_CONFIG);
   [state] = round(state, 2, drive(3));
   assert.is(risk(), "healthy");
   const persisted = structuredClone(state);
@@ -129,11 +125,7 @@ faults("what is acknowledged is fine until it grows, and until it is another dri
   assert.is(risk(), "suspect", "the fourth");
   [state] = round(persisted, 3, drive(3, "model/2"));
   assert.is(risk(), "suspect", "another drive");
-  const [unknown, effects] = step(
-    start(0),
-    { ...acknowledged, device: "sdz", atMs: 0 },
-    DEFAULT_CONFIG,
-  );
+  const [unknown, effects] = step(start(0), acknowledged("sdz"), DEFAULT_CONFIG);
   assert.equal([risks(unknown), effects], [[], []]);
 });
 
@@ -142,9 +134,12 @@ faults("an acknowledged cause lets a failing disk go down at once, by one step",
   let [state] = round(start(0), 0, dying);
   assert.is(risks(state)[0]!.risk, "failing");
   const cause = { component: "disk", device: "sda", value: 8 } as const;
-  for (const signal of ["smart-5", "smart-197"] as const) {
-    [state] = step(state, { type: "acknowledge", atMs: 1, signal, ...cause }, DEFAULT_CONFIG);
-  }
+  const baselines = ["smart-5", "smart-197"].map((signal) => ({
+    baselineId: signal,
+    signal,
+    ...cause,
+  }));
+  [state] = step(state, { type: "baselines", atMs: 1, baselines }, DEFAULT_CONFIG);
   [state] = round(state, 2, dying);
   assert.is(risks(state)[0]!.risk, "suspect");
 });

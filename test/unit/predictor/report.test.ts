@@ -85,12 +85,12 @@ report("reportOf() keeps to the protocol's bounds, whatever a sensor says", () =
   assert.ok(reliable.safeParse(reportOf({ type: "prediction", prediction }, REPORTER)).success);
 });
 
-report("reportOf() leaves a change from unknown to healthy to telemetryOf()", () => {
+report("telemetryOf() tells the newest state, whatever was reported before", () => {
   const [state, effects] = first(diskReadings({ ...WELL, "smart-5": { missing: "Not there" } }));
   const types = effects.map((effect) => [effect.type, reportOf(effect, REPORTER)?.type]);
   assert.equal(types, [
     ["sensor", "sensor-fault"],
-    ["risk", undefined],
+    ["risk", "risk-change"],
   ]);
   const newest = telemetryOf(state, ALPHA, 9);
   const expected = { type: "telemetry", serverId: "alpha", risk: 0, residentBytes: 9 };

@@ -4,7 +4,7 @@ import { DEFAULT_CONFIG } from "../../../predictor/config.ts";
 import { type State, start, step } from "../../../predictor/predictor.ts";
 import type { Reading } from "../../../predictor/reading.ts";
 import { healthReporter } from "../../../predictor/reporter.ts";
-import { type Standing, standing } from "../../../predictor/standing.ts";
+import { NOTHING_REPORTED, type Reported, reported } from "../../../predictor/standing.ts";
 import { serverId } from "../../../protocol/ids.ts";
 import { type Reliable, reliable } from "../../../protocol/message.ts";
 import { diskReadings, readingsOf, WELL } from "./readings.ts";
@@ -15,7 +15,7 @@ const DAY_MS = 24 * HOUR_MS;
 const DYING = { ...WELL, "smart-5": 8, "smart-197": 8 };
 
 /** A program whose predictor is fed by hand, from what its last life kept. */
-function life(kept: Standing = []) {
+function life(kept: Reported = NOTHING_REPORTED) {
   let state: State = start(0);
   const said: Reliable[] = [];
   const disk = { kept };
@@ -25,7 +25,7 @@ function life(kept: Standing = []) {
     config: DEFAULT_CONFIG,
     kept,
     keep: (now) => {
-      disk.kept = standing.parse(now);
+      disk.kept = reported.parse(now);
     },
     report: (body) => void said.push(reliable.parse(body)),
   });
@@ -37,6 +37,16 @@ function life(kept: Standing = []) {
       state = next;
       for (const effect of effects) reporter.take(effect, state);
       reporter.look(state);
+    },
+    acknowledges(atMs: number, values: Readonly<Record<string, number>>): void {
+      const baselines = Object.entries(values).map(([signal, value]) => ({
+        baselineId: `${signal}-${value}`,
+        component: "disk" as const,
+        device: "sda",
+        signal,
+        value,
+      }));
+      [state] = step(state, { type: "baselines", atMs, baselines }, DEFAULT_CONFIG);
     },
     types: () => said.map(({ type }) => type),
     cleared: () =>
@@ -50,12 +60,12 @@ told("look() takes a prediction back once its device has gone all the way to hea
   const at = life();
   at.reads(0, diskReadings(DYING));
   assert.equal(at.types(), ["risk-change", "prediction"]);
-  assert.is(at.disk.kept.length, 1);
+  assert.is(at.disk.kept.standing.length, 1);
   for (let day = 1; day < 3; day++) at.reads(day * DAY_MS, diskReadings(WELL));
   assert.equal(at.cleared(), [], "suspect is not well");
   at.reads(3 * DAY_MS, diskReadings(WELL));
   assert.equal(at.cleared(), ["local-disk-sda-1 healed"]);
-  assert.equal(at.disk.kept, []);
+  assert.equal(at.disk.kept, NOTHING_REPORTED);
   at.reads(4 * DAY_MS, diskReadings(WELL));
   assert.is(at.cleared().length, 1, "once");
 });
@@ -71,6 +81,30 @@ told("look() takes back what an earlier life told, after as long as the way down
   assert.equal(after.cleared(), ["local-disk-sda-1 healed"]);
 });
 
+told("take() tells that a device is well which an earlier life told to be unwell", () => {
+  const before = life();
+  before.reads(0, diskReadings({ ...WELL, "smart-5": 1 }));
+  const after = life(before.disk.kept);
+  after.reads(0, diskReadings(WELL));
+  assert.equal([before.types(), after.types()], [["risk-change"], ["risk-change"]]);
+  assert.equal(after.disk.kept, NOTHING_REPORTED);
+  after.reads(1, diskReadings(WELL, "model/serial", "sdb"));
+  assert.is(after.types().length, 1, "of others nobody needs to know");
+});
+
+told("look() takes back what rests on nothing but what was acknowledged", () => {
+  const at = life();
+  at.reads(0, diskReadings(DYING));
+  at.acknowledges(1, { "smart-5": 8 });
+  at.reads(2, diskReadings(DYING));
+  assert.equal(at.cleared(), [], "smart-197 was not");
+  at.acknowledges(3, { "smart-5": 8, "smart-197": 8 });
+  at.reads(4, diskReadings(DYING));
+  assert.equal(at.cleared(), ["local-disk-sda-1 acknowledged"]);
+  at.reads(5, diskReadings({ ...DYING, "smart-5": 9, "smart-197": 9 }));
+  assert.is(at.types().at(-1), "prediction", "both have grown");
+});
+
 told("look() begins to wait anew when the device was not well meanwhile", () => {
   const before = life();
   before.reads(0, diskReadings(DYING));
@@ -80,7 +114,7 @@ told("look() begins to wait anew when the device was not well meanwhile", () => 
   after.reads(2 * DAY_MS, diskReadings({ ...WELL, "smart-5": 8, "smart-197": 1 }));
   after.reads(3 * DAY_MS, diskReadings(WELL));
   assert.equal(after.cleared(), []);
-  assert.is(after.disk.kept.length, 1, "the newest of the device stands for all");
+  assert.is(after.disk.kept.standing.length, 1, "the newest of the device stands for all");
 });
 
 told("look() takes back what was told of another drive, over a restart as well", () => {

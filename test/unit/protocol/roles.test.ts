@@ -14,6 +14,8 @@ const ALLOWED: Record<Message["type"], readonly string[]> = {
   deliver: ["agent>management", "nic>management"],
   delivered: ["management>agent", "management>nic"],
   telemetry: ["agent>management", "nic>management"],
+  baselines: ["management>agent"],
+  "baselines-taken": ["agent>management"],
   inventory: ["agent>coordinator"],
   "vm-report": ["agent>coordinator"],
   refusal: ["agent>coordinator"],

@@ -65,6 +65,13 @@ const SAMPLES: Record<MessageType, object> = {
   },
   delivered: { spool: "0123456789abcdef", sequence: 1 },
   telemetry: { serverId: "alpha", risk: 0.1, sensors: 9, sensorFaults: 1, residentBytes: 7 },
+  baselines: {
+    serverId: "alpha",
+    baselines: [
+      { baselineId: "b-1", component: "disk", device: "sda", signal: "smart-5", value: 3 },
+    ],
+  },
+  "baselines-taken": { serverId: "alpha", taken: ["b-1"], lapsed: [] },
   inventory: {
     hostId: "alpha",
     serverId: "alpha",

@@ -6,9 +6,9 @@ import * as assert from "uvu/assert";
 import { type HealthOptions, sensorsConfig, watchHealth } from "../../../../agent/uplink/health.ts";
 import { deviceFiles, startDevices, stepDevices } from "../../../../firmware-sim/faults.ts";
 import { SystemError } from "../../../../protocol/error.ts";
-import { hostId, serverId } from "../../../../protocol/ids.ts";
+import { hostId, operationId, serverId } from "../../../../protocol/ids.ts";
 import type { Deliver, Message } from "../../../../protocol/message.ts";
-import type { Telemetry } from "../../../../protocol/prediction.ts";
+import type { BaselinesTaken, Telemetry } from "../../../../protocol/prediction.ts";
 import type { CommandResult } from "../../../../runtime/command.ts";
 import { memoryFiles } from "../../../../runtime/files.ts";
 import type { Link } from "../../../../runtime/link.ts";
@@ -29,9 +29,14 @@ health.after.each(async () => {
 async function management(port = 0) {
   const deliveries: Deliver[] = [];
   const telemetry: Telemetry[] = [];
+  const taken: Pick<BaselinesTaken, "taken" | "lapsed">[] = [];
+  const links: Link[] = [];
   const desk = { acknowledges: true };
   const take = (link: Link, message: Message): void => {
     if (message.type === "telemetry") telemetry.push(message);
+    if (message.type === "baselines-taken") {
+      taken.push({ taken: message.taken, lapsed: message.lapsed });
+    }
     if (message.type !== "deliver") return;
     deliveries.push(message);
     const { spool, sequence } = message;
@@ -45,7 +50,7 @@ async function management(port = 0) {
     insecureNetwork: false,
     secretOf: (who) => (who === "agent:alpha" ? SECRET : undefined),
     accepts: ["agent"],
-    onLink: () => undefined,
+    onLink: (link) => links.push(link),
     onMessage: take,
     onDown: () => undefined,
   });
@@ -57,7 +62,7 @@ async function management(port = 0) {
   closers.push(close);
   const predicted = () =>
     deliveries.flatMap(({ body }) => (body.type === "prediction" ? [body] : []));
-  return { port: server.port, deliveries, telemetry, desk, predicted, close };
+  return { port: server.port, links, taken, deliveries, telemetry, desk, predicted, close };
 }
 
 /** A simulated server's files and its smartctl, without processes. */
@@ -273,6 +278,34 @@ health("sensorsConfig fills what is left out and refuses what cannot be used", (
   ];
   for (const value of bad)
     assert.not(sensorsConfig.safeParse(value).success, JSON.stringify(value));
+});
+
+health("watchHealth() heeds what was acknowledged, over a restart too", async () => {
+  const server = await management();
+  const spoolPath = join(makeFolder(), "spool");
+  const first = start(server.port, spoolPath);
+  await until(() => server.links.length > 0, "the link");
+  const baselines = ["smart-197", "smart-198"].map((signal) => ({
+    baselineId: operationId.parse(signal),
+    component: "disk" as const,
+    device: "sda",
+    signal,
+    value: 1e6,
+  }));
+  server.links[0]!.send({ type: "baselines", serverId: serverId.parse("alpha"), baselines });
+  await until(() => server.taken.length > 0, "the agent's word");
+  assert.equal(server.taken.at(-1), { taken: ["smart-197", "smart-198"], lapsed: [] });
+  const { stop } = first;
+  await stop();
+  const second = start(server.port, spoolPath);
+  second.breakDisk();
+  await until(() => server.deliveries.length > 0, "what else is wrong with it");
+  const signals = server.deliveries.flatMap(({ body }) =>
+    "evidence" in body
+      ? body.evidence.filter(({ rule }) => rule === "two-of-five").map(({ signal }) => signal)
+      : [],
+  );
+  assert.not(signals.includes("smart-197") || signals.includes("smart-198"), signals.join());
 });
 
 health.run();
