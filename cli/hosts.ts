@@ -6,6 +6,7 @@ import type { Command } from "commander";
 import { type HostId, hostId, type ServerId, serverId, text } from "../protocol/ids.ts";
 import { parsedBy } from "./arguments.ts";
 import { withClient } from "./client.ts";
+import { addFenceCommand } from "./fence.ts";
 import { optionsOf, show } from "./output.ts";
 import { hostsTable, readStatus } from "./status.ts";
 import type { World } from "./world.ts";
@@ -21,7 +22,9 @@ export function addHostCommands(program: Command, world: World): void {
     });
   const host = program
     .command("host")
-    .description("keep VMs off a host, or allow them again; say that its server is off")
+    .description(
+      "keep VMs off a host, or allow them again; have its server switched off, or say that it is",
+    )
     .addHelpText("after", HOST_EXAMPLES);
   for (const cordoned of [true, false]) {
     host
@@ -38,13 +41,15 @@ export function addHostCommands(program: Command, world: World): void {
       });
   }
   addDeclareOff(host, world);
+  addFenceCommand(host, world);
 }
 
 const HOST_EXAMPLES = `
 Examples:
   lifeboat host cordon alpha
   lifeboat host uncordon alpha
-  lifeboat host declare-off alpha --server alpha --reason "pulled its plug"`;
+  lifeboat host declare-off alpha --server alpha --reason "pulled its plug"
+  lifeboat host fence alpha --server alpha --dry-run`;
 
 const DECLARE_OFF_HELP = `
 Silence proves nothing: a server that does not answer may still run its guests. Look at the

@@ -72,9 +72,9 @@ function hostRows({ hosts, vms, telemetry }: Status): Cell[][] {
   });
 }
 
-function agentCell({ connected, heard, declaredOff }: Status["hosts"][number]): string {
+function agentCell({ connected, heard, off }: Status["hosts"][number]): string {
   if (connected) return "connected";
-  if (declaredOff !== undefined) return "declared off";
+  if (off !== undefined) return off.by === "fence" ? "fenced" : "declared off";
   return heard ? "lost" : "not heard yet";
 }
 

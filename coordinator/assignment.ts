@@ -100,7 +100,7 @@ export function settle(state: State, vm: Vm, atMs: number, config: Config): Step
 
 function settleHolder(state: State, vm: Vm, atMs: number, config: Config): Step {
   const holder = state.hosts[vm.hostId];
-  if (holder?.declaredOff !== undefined) {
+  if (holder?.off !== undefined) {
     return hold(state, vm, `${vm.hostId} is off, and no other host has a copy`);
   }
   if (!holder?.heard) return hold(state, vm, `Host ${vm.hostId} has not been heard of`);

@@ -3,11 +3,17 @@
  * @module
  */
 import { z } from "zod";
-import { address } from "../protocol/ids.ts";
+import { address, serverId } from "../protocol/ids.ts";
+import { redfishConfig } from "../runtime/redfish-config.ts";
 import { COORDINATOR_LISTEN } from "../runtime/site.ts";
 import { DEFAULTS } from "./state.ts";
 
 const durationMs = z.int().min(100).max(3_600_000);
+
+/** As a service processor shows it; upper and lower case are the same. */
+const uuid = z
+  .string()
+  .regex(/^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$/, "must be a UUID");
 
 const section = z.strictObject({
   listen: address.default(COORDINATOR_LISTEN),
@@ -21,6 +27,14 @@ const section = z.strictObject({
       retireMs: durationMs.default(DEFAULTS.retireMs),
       restartMs: durationMs.default(DEFAULTS.restartMs),
       restartsMax: z.int().min(1).max(100).default(DEFAULTS.restartsMax),
+    })
+    .prefault({}),
+  /** Servers that can be fenced: by whom, and which machine it must be. */
+  servers: z.record(serverId, z.strictObject({ redfish: redfishConfig, uuid })).default({}),
+  fence: z
+    .strictObject({
+      holdMs: durationMs.default(DEFAULTS.fence.holdMs),
+      deadlineMs: durationMs.default(DEFAULTS.fence.deadlineMs),
     })
     .prefault({}),
 });

@@ -8,6 +8,7 @@ import type { VmReport } from "../protocol/authority.ts";
 import type { HostId, VmId } from "../protocol/ids.ts";
 import { settle, takeReport } from "./assignment.ts";
 import { migrate } from "./begin.ts";
+import * as fencing from "./fencing.ts";
 import { advance, resultOf } from "./migrate.ts";
 import * as request from "./requests.ts";
 import { standsAsBefore } from "./standing.ts";
@@ -19,6 +20,7 @@ import {
   type HostRecord,
   hostOf,
   hostRecordOf,
+  NO_NIC_LINKS,
   putSaga,
   type SagaRecord,
   type State,
@@ -30,6 +32,16 @@ import {
 } from "./state.ts";
 
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
+
+/** What changes nothing that the fleet shows, or tells it by itself. */
+const UNTOLD: ReadonlySet<Event["type"]> = new Set([
+  "tick",
+  "identify-host",
+  "management-down",
+  "nic-links",
+  "fence",
+  "power-answer",
+]);
 
 /** The state of a new life: what is durable, and nobody heard yet. */
 export function start(
@@ -43,6 +55,7 @@ export function start(
     vms: Object.fromEntries(vms.map((vm) => [vm.vmId, vmOf(vm)])),
     sagas: Object.fromEntries(sagas.map((saga) => [saga.sagaId, sagaOf(saga, atMs)])),
     pendingRuns: {},
+    nicLinks: NO_NIC_LINKS,
   };
 }
 
@@ -50,7 +63,7 @@ export function step(state: State, event: Event, config: Config): Step {
   const [taken, first] = take(state, event, config);
   const [settled, then] = settleAfter(taken, event, config);
   const effects = [...first, ...then];
-  const changed = settled !== state && event.type !== "tick" && event.type !== "identify-host";
+  const changed = settled !== state && !UNTOLD.has(event.type);
   return [settled, changed ? [...effects, request.fleetOf(settled)] : effects];
 }
 
@@ -70,7 +83,15 @@ function take(state: State, event: Event, config: Config): Step {
     case "migration-progress":
       return progress(state, event);
     case "management-up":
-      return managementUp(state);
+      return managementUp(fencing.forgetNicLinks(state));
+    case "management-down":
+      return [fencing.forgetNicLinks(state), []];
+    case "nic-links":
+      return fencing.nicLinks(state, event);
+    case "fence":
+      return fencing.fence(state, event, config);
+    case "power-answer":
+      return fencing.powerAnswer(state, event, config);
     case "identify-host":
       return request.identifyHost(state, event);
     case "migrate":
@@ -113,7 +134,7 @@ function inventory(state: State, event: Of<"inventory">): Step {
     reports: known?.reports ?? {},
   };
   // It speaks: whoever said that it was off is answered.
-  const fresh = known?.serverId !== serverId || known.declaredOff !== undefined;
+  const fresh = known?.serverId !== serverId || known.off !== undefined;
   const effects: Effect[] = fresh ? [{ type: "save-host", host: hostRecordOf(host) }] : [];
   let next: State = { ...owing(state), hosts: { ...state.hosts, [hostId]: host } };
   for (const report of event.vms) {
@@ -182,6 +203,13 @@ function managementUp(state: State): Step {
 }
 
 function tick(state: State, atMs: number, config: Config): Step {
+  const [fenced, asked] = fencing.tickFencing(state, atMs, config);
+  const [kept, effects] = tidy(fenced, atMs, config);
+  return [kept, [...asked, ...effects]];
+}
+
+/** Gives up what was not answered, and forgets what is over for long. */
+function tidy(state: State, atMs: number, config: Config): Step {
   const [next, expired] = request.expireRuns(state, atMs, config.prepareMs);
   const sagas = Object.values(next.sagas);
   const excess = sagas.length - config.sagasKept;
@@ -220,6 +248,10 @@ function vmsTouched(state: State, event: Event): VmId[] {
     case "migration-progress":
     case "identify-host":
     case "management-up":
+    case "management-down":
+    case "nic-links":
+    case "fence":
+    case "power-answer":
     case "cordon":
     case "agent-up":
     case "agent-down":

@@ -7,6 +7,7 @@ import { readSecret } from "../runtime/secrets.ts";
 import { runServer } from "../runtime/server-program.ts";
 import { foldersOf, readConfig } from "../runtime/site.ts";
 import { coordinatorFile } from "./config.ts";
+import { servicePowers } from "./power.ts";
 import { startCoordinator } from "./shell.ts";
 import { DEFAULTS } from "./state.ts";
 import { openCoordinatorStore } from "./store.ts";
@@ -23,7 +24,13 @@ await runServer("coordinator", async (args, log) => {
   const coordinator = await startCoordinator({
     listen,
     insecureNetwork: args.insecureNetwork || file.coordinator.insecureNetwork,
-    config: { ...DEFAULTS, ...file.coordinator.limits },
+    config: {
+      ...DEFAULTS,
+      ...file.coordinator.limits,
+      fence: { ...DEFAULTS.fence, ...file.coordinator.fence },
+      servers: file.coordinator.servers,
+    },
+    powers: servicePowers(file.coordinator.servers),
     store,
     secretOf: (who) => readSecret(folders.secrets, who),
     clock: realClock,

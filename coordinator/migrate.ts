@@ -7,7 +7,7 @@
  *         again, and a repeated one changes nothing.
  * Rule 3: the source gets the VM back only under a new term, and only once the target's term is
  *         burnt, or its guest is proven dead there before it was verified: by its agent, or by an
- *         operator's word that the target's server is off.
+ *         operator's word or a fence's proof that the target's server is off.
  *
  * The phases are drawn in state.ts.
  */
@@ -167,10 +167,10 @@ function verifying(now: Now): Step {
   return off !== undefined && kept ? giveBack(now, source, off) : [now.state, []];
 }
 
-/** Nothing of the target runs any more, by an operator's word; undefined without one. */
+/** Nothing of the target runs any more, by an operator's word or by proof; undefined without. */
 function targetOff({ state, saga }: Now): string | undefined {
-  const off = state.hosts[saga.target]?.declaredOff;
-  return off === undefined ? undefined : `${saga.target} is off: ${off}`;
+  const off = state.hosts[saga.target]?.off;
+  return off === undefined ? undefined : `${saga.target} is off: ${off.reason}`;
 }
 
 /**

@@ -2,13 +2,14 @@
  * What the management server asks of the coordinator.
  * @module
  */
-import type { HostSummary, VmSummary } from "../protocol/evacuation.ts";
+import type { Detail, HostSummary, VmSummary } from "../protocol/evacuation.ts";
 import type { OperationId } from "../protocol/ids.ts";
 import { termHeard } from "./assignment.ts";
 import { cancel } from "./migrate.ts";
 import {
   type Effect,
   type Event,
+  type Host,
   hostRecordOf,
   type PendingRun,
   putVm,
@@ -62,7 +63,7 @@ export function declareOff(state: State, event: Of<"declare-off">): Step {
     const speaks = `The agent of ${hostId} is connected: its server is not off`;
     return fail(state, operationId, "STATE_CONFLICT", speaks);
   }
-  const next = { ...host, declaredOff: reason };
+  const next: Host = { ...host, off: { by: "operator", reason } };
   const text = `An operator says that server ${serverId} of ${hostId} is off: ${reason}`;
   return [
     { ...state, hosts: { ...state.hosts, [hostId]: next } },
@@ -177,7 +178,7 @@ export function fleetOf(state: State): Effect {
     connected: host.connected,
     heard: host.heard,
     cordoned: host.cordoned,
-    ...(host.declaredOff === undefined ? {} : { declaredOff: host.declaredOff }),
+    ...(host.off === undefined ? {} : { off: host.off }),
     ...(host.capacity === undefined ? {} : { capacity: host.capacity }),
     ...(host.capabilities === undefined ? {} : { capabilities: host.capabilities }),
   }));
@@ -203,12 +204,18 @@ function summaryOf(state: State, vm: Vm): VmSummary {
   };
 }
 
+/** Done, with what there is to say about it. */
+export function succeed(operationId: OperationId, detail: Detail): Effect {
+  const message = { type: "operation-result", operationId, ok: true, detail } as const;
+  return { type: "send-management", message };
+}
+
 function done(operationId: OperationId): Effect {
   const message = { type: "operation-result", operationId, ok: true } as const;
   return { type: "send-management", message };
 }
 
-function fail(state: State, operationId: OperationId, code: string, reason: string): Step {
+export function fail(state: State, operationId: OperationId, code: string, reason: string): Step {
   return answer(state, { type: "operation-result", operationId, ok: false, code, reason });
 }
 

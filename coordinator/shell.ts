@@ -23,6 +23,7 @@ import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import { type ConsoleRelay, consoleRelay } from "./console.ts";
 import { start, step } from "./coordinator.ts";
+import type { ServicePowers } from "./power.ts";
 import { type Config, type Effect, type Event, type State, sagaFor } from "./state.ts";
 import type { CoordinatorStore } from "./store.ts";
 import { noteOf, type Traces, traceOf, tracesTo, vmOf } from "./traces.ts";
@@ -40,6 +41,8 @@ export interface CoordinatorOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Closed with the coordinator. */
+  readonly powers: ServicePowers;
 }
 
 export interface Coordinator {
@@ -104,6 +107,7 @@ class Shell {
   async close(): Promise<void> {
     this.closed = true;
     this.timer?.cancel();
+    this.options.powers.close();
     await this.server?.close();
   }
 
@@ -122,8 +126,10 @@ class Shell {
   private lost(peer: Principal, reason: string): void {
     const { clock, log } = this.options;
     log.info("Link lost", { peer, reason });
-    if (roleOf(peer) !== "agent") return;
-    this.dispatch({ type: "agent-down", hostId: hostOf(peer), atMs: clock.nowMs() });
+    const atMs = clock.nowMs();
+    if (roleOf(peer) === "agent") {
+      this.dispatch({ type: "agent-down", hostId: hostOf(peer), atMs });
+    } else this.dispatch({ type: "management-down", atMs });
   }
 
   private fromAgent(hostId: HostId, message: Message): void {
@@ -155,6 +161,8 @@ class Shell {
       case "cancel-saga":
       case "cordon":
       case "declare-off":
+      case "fence":
+      case "nic-links":
       case "run-vm":
       case "end-vm":
         this.dispatch({ ...message, atMs });
@@ -204,8 +212,20 @@ class Shell {
         const { text, type: _type, ...about } = effect;
         this.options.log.info(text, about);
         this.traces.say(noteOf(text, about));
+        break;
       }
+      case "power":
+        this.flush();
+        void this.power(effect);
     }
+  }
+
+  private async power(question: Extract<Effect, { type: "power" }>): Promise<void> {
+    const { powers, clock, log } = this.options;
+    const answer = await powers.ask(question);
+    log.info("Asked a service processor", { ...question, answer });
+    const { operationId, request } = question;
+    this.dispatch({ type: "power-answer", operationId, request, answer, atMs: clock.nowMs() });
   }
 
   /** What was saved in a row becomes durable at once, before anything is sent after it. */

@@ -12,13 +12,15 @@ import {
   type VmReport,
 } from "../protocol/authority.ts";
 import { frozenDefinition } from "../protocol/definition.ts";
-import type { Migrate } from "../protocol/evacuation.ts";
+import type { Detail, Migrate } from "../protocol/evacuation.ts";
+import { hostOff } from "../protocol/fence.ts";
 import {
   type BootId,
   type HostId,
   hostId,
   type OperationId,
   operationId,
+  type ServerId,
   type StreamId,
   serverId,
   streamId,
@@ -28,14 +30,24 @@ import {
   vmId,
 } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
+import {
+  FENCE_DEFAULTS,
+  type Fence,
+  type FenceConfig,
+  type PowerAnswered,
+  type PowerAsk,
+} from "./fence.ts";
 
-export const hostRecord = z.strictObject({
-  hostId,
-  serverId,
-  cordoned: z.boolean(),
-  /** An operator's word that its server is off; void once the host is heard again. */
-  declaredOff: z.string().max(1_024).optional(),
-});
+export const hostRecord = z.preprocess(
+  withOff,
+  z.strictObject({
+    hostId,
+    serverId,
+    cordoned: z.boolean(),
+    /** Why its server counts as off; void once the host is heard again. */
+    off: hostOff.optional(),
+  }),
+);
 export type HostRecord = z.infer<typeof hostRecord>;
 
 /** A host as this life of the coordinator knows it. */
@@ -119,6 +131,14 @@ export interface Saga extends SagaRecord {
   readonly sentAtMs: number;
 }
 
+export interface NicLinks {
+  readonly version: number;
+  /** Infinite for who is heard. */
+  readonly silentSinceMs: { readonly [id: ServerId]: number };
+}
+
+export const NO_NIC_LINKS: NicLinks = { version: -1, silentSinceMs: {} };
+
 /** A definition on its way to being frozen by the host that shall run it. */
 export interface PendingRun {
   readonly hostId: HostId;
@@ -132,6 +152,10 @@ export interface State {
   /** Unfinished ones, and the newest finished ones for who asks again. */
   readonly sagas: Readonly<{ [id: OperationId]: Saga }>;
   readonly pendingRuns: Readonly<{ [id: OperationId]: PendingRun }>;
+  /** The one fence under way. It ends with this life: then nothing is proven. */
+  readonly fence?: Fence | undefined;
+  /** What the management server that is linked now has said of NIC firmware: heard, or silent. */
+  readonly nicLinks: NicLinks;
 }
 
 type At<Body> = Body & { readonly atMs: number };
@@ -139,7 +163,7 @@ type At<Body> = Body & { readonly atMs: number };
 export type Event = At<
   | Readonly<{ type: "agent-up"; hostId: HostId }>
   | Readonly<{ type: "agent-down"; hostId: HostId }>
-  | Readonly<{ type: "management-up" }>
+  | Readonly<{ type: "management-up" | "management-down" }>
   | Readonly<{ type: "tick" }>
   | Inventory
   | Extract<Message, { type: "vm-report" }>
@@ -148,7 +172,8 @@ export type Event = At<
   | (Frozen & { readonly hostId: HostId })
   | (MigrationProgress & { readonly hostId: HostId })
   | Extract<Message, { type: "identify-host" | "cancel-saga" | "run-vm" | "end-vm" }>
-  | Extract<Message, { type: "cordon" | "declare-off" }>
+  | Extract<Message, { type: "cordon" | "declare-off" | "fence" | "nic-links" }>
+  | PowerAnswered
   /** With fresh random ids for the stream and its one-use token. */
   | (Migrate & { readonly stream: StreamId; readonly token: string })
 >;
@@ -160,7 +185,8 @@ export type Effect = Readonly<
   | { type: "save-saga"; saga: SagaRecord }
   | { type: "send-agent"; hostId: HostId; message: Message; causedBy?: OperationId }
   | { type: "send-management"; message: Message }
-  | { type: "note"; text: string; vmId?: VmId; causedBy?: OperationId }
+  | { type: "note"; text: string; vmId?: VmId; causedBy?: OperationId; detail?: Detail }
+  | PowerAsk
 >;
 
 export type Step = readonly [state: State, effects: readonly Effect[]];
@@ -177,6 +203,9 @@ export interface Config {
   readonly restartMs: number;
   readonly restartsMax: number;
   readonly sagasKept: number;
+  readonly fence: FenceConfig;
+  /** Servers with a service processor, and the UUID that it must show. */
+  readonly servers: { readonly [id: ServerId]: { readonly uuid: string } };
 }
 
 export const DEFAULTS: Config = {
@@ -187,7 +216,16 @@ export const DEFAULTS: Config = {
   restartMs: 1_000,
   restartsMax: 5,
   sagasKept: 1_000,
+  fence: FENCE_DEFAULTS,
+  servers: {},
 };
+
+/** Stores of version 0.1 have an operator's word as a text of its own. */
+function withOff(record: unknown): unknown {
+  if (typeof record !== "object" || record === null || !("declaredOff" in record)) return record;
+  const { declaredOff: reason, ...rest } = record;
+  return { ...rest, off: { by: "operator", reason } };
+}
 
 export function hostOf(record: HostRecord): Host {
   return { ...record, connected: false, heard: false, reports: {} };
@@ -202,9 +240,9 @@ export function sagaOf(record: SagaRecord, atMs: number): Saga {
 }
 
 export function hostRecordOf(host: Host): HostRecord {
-  const { hostId: id, serverId: server, cordoned, declaredOff } = host;
+  const { hostId: id, serverId: server, cordoned, off } = host;
   const record = { hostId: id, serverId: server, cordoned };
-  return declaredOff === undefined ? record : { ...record, declaredOff };
+  return off === undefined ? record : { ...record, off };
 }
 
 export function vmRecordOf(vm: Vm): VmRecord {

@@ -61,7 +61,10 @@ export function traceOf(
 }
 
 /** Something the coordinator did or noticed on its own. */
-export function noteOf(text: string, about: Pick<Trace, "vmId" | "causedBy"> = {}): Trace {
+export function noteOf(
+  text: string,
+  about: Pick<Trace, "vmId" | "causedBy" | "detail"> = {},
+): Trace {
   return { type: "trace", message: "note", from: "coordinator", to: "coordinator", text, ...about };
 }
 

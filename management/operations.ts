@@ -94,7 +94,7 @@ export function takeRelayed(
     const { offset, size, base64 } = message;
     return pending.answer(operationId, { offset, size, base64 });
   }
-  if (message.ok) return pending.answer(operationId, null);
+  if (message.ok) return pending.answer(operationId, message.detail ?? null);
   const { code = "STATE_CONFLICT", reason = "The coordinator refused" } = message;
   return pending.answerError(operationId, code, reason);
 }

@@ -26,6 +26,8 @@ const EXPLANATIONS_MAX = 256;
 const ANSWER_MS = 15_000;
 /** A new VM's images are looked at by its host first. */
 const RUN_ANSWER_MS = 60_000;
+/** Longer than the coordinator's own deadline may be: it says how a fence has ended. */
+const FENCE_ANSWER_MS = 3_700_000;
 
 export interface RequestPorts {
   readonly pending: Operations;
@@ -74,6 +76,7 @@ export function takeRequest(link: Link, { operationId, ask }: Request, ports: Re
       break;
     case "cordon":
     case "declare-off":
+    case "fence":
     case "vm-run":
     case "vm-stop":
     case "vm-console":
@@ -151,12 +154,11 @@ function takeWord(link: Link, operationId: OperationId, ask: WordAsk, ports: Req
 
 type RelayedAsk = Extract<
   Ask,
-  { method: "cordon" | "declare-off" | "vm-run" | "vm-stop" | "vm-console" }
+  { method: "cordon" | "declare-off" | "fence" | "vm-run" | "vm-stop" | "vm-console" }
 >;
 
 function relay(link: Link, operationId: OperationId, ask: RelayedAsk, ports: RequestPorts): void {
-  const answerMs = ask.method === "vm-run" ? RUN_ANSWER_MS : ANSWER_MS;
-  const deadlineMs = ports.nowMs() + answerMs;
+  const deadlineMs = ports.nowMs() + answerMsOf(ask);
   if (!ports.pending.add(operationId, { link, deadlineMs, relayed: true })) return;
   tellAsked(operationId, ask, ports);
   if (ask.method === "cordon" && !ask.cordoned) {
@@ -167,6 +169,11 @@ function relay(link: Link, operationId: OperationId, ask: RelayedAsk, ports: Req
   ports.pending.answerError(operationId, "UNREACHABLE", "The coordinator is not connected");
 }
 
+function answerMsOf({ method }: RelayedAsk): number {
+  if (method === "fence") return FENCE_ANSWER_MS;
+  return method === "vm-run" ? RUN_ANSWER_MS : ANSWER_MS;
+}
+
 function relayedOf(operationId: OperationId, ask: RelayedAsk): Message {
   switch (ask.method) {
     case "cordon":
@@ -174,6 +181,10 @@ function relayedOf(operationId: OperationId, ask: RelayedAsk): Message {
     case "declare-off": {
       const { hostId, serverId, reason } = ask;
       return { type: "declare-off", operationId, hostId, serverId, reason };
+    }
+    case "fence": {
+      const { method: _method, ...rest } = ask;
+      return { type: "fence", operationId, ...rest };
     }
     case "vm-run":
       return { type: "run-vm", operationId, hostId: ask.hostId, definition: ask.definition };

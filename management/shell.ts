@@ -87,6 +87,7 @@ class Shell {
   private coordinator: LinkClient | undefined;
   private timer: Timer | undefined;
   private closed = false;
+  private nicLinksVersion = 0;
 
   constructor(options: ManagementOptions) {
     const { clock, config, store } = options;
@@ -129,6 +130,7 @@ class Shell {
       log,
       onUp: () => {
         this.linkChanged("coordinator", "link-up");
+        this.tellNicLinks();
         this.dispatch({ type: "coordinator-up", atMs: clock.nowMs() });
       },
       onMessage: (message) => this.fromCoordinator(message),
@@ -192,6 +194,14 @@ class Shell {
     const about = text === undefined ? {} : { text };
     this.tell({ message, from: peer, to: "management", subject: peer, ...about });
     this.flush();
+    if (roleOf(peer) === "nic") this.tellNicLinks();
+  }
+
+  /** Whose NIC firmware is heard: it lives and dies with its server, and not with its agent. */
+  private tellNicLinks(): void {
+    const nics = (this.server?.links() ?? []).filter(({ peer }) => roleOf(peer) === "nic");
+    const up = nics.map(({ peer }) => subjectOf(peer) as ServerId);
+    this.toCoordinator({ type: "nic-links", version: this.nicLinksVersion++, up });
   }
 
   private clientLost(link: Link, reason: string): void {

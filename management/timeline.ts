@@ -45,13 +45,17 @@ function textsOf(evidence: readonly Evidence[]): string {
   return evidence.map(({ text }) => text).join("; ");
 }
 
-export function ofTrace({ type: _type, vmId, ...trace }: Trace): Happening {
-  return { ...trace, ...(vmId === undefined ? {} : { subject: vmId }) };
+export function ofTrace({ type: _type, vmId, detail, ...trace }: Trace): Happening {
+  return {
+    ...trace,
+    ...(vmId === undefined ? {} : { subject: vmId }),
+    ...(detail === undefined ? {} : { detail }),
+  };
 }
 
 /** A message to the coordinator; undefined for what is asked too often to be told. */
 export function ofSent(message: Message, causedBy?: string): Happening | undefined {
-  if (message.type === "read-console") return undefined;
+  if (message.type === "read-console" || message.type === "nic-links") return undefined;
   return {
     message: message.type,
     from: "management",

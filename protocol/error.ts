@@ -52,6 +52,7 @@ export type ErrorCode =
   | "STATE_CONFLICT"
   | "HOST_UNKNOWN"
   | "PREDICTION_UNKNOWN"
+  | "FENCE_FAILED"
   | "PAUSE_TOO_LONG"
   | "STREAM_FAILED"
   | "CANCELLED"

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { agentCapabilities, capacity, migrationLimits, phase } from "./authority.ts";
 import { frozenDefinition, guestDefinition } from "./definition.ts";
+import { hostOff } from "./fence.ts";
 import { hostId, operationId, serverId, term, text, vmId } from "./ids.ts";
 
 /** Which host is meant: the coordinator answers with its VMs. */
@@ -38,8 +39,8 @@ export const hostSummary = z.strictObject({
   /** Heard since the coordinator started; of others nothing may be assumed. */
   heard: z.boolean(),
   cordoned: z.boolean(),
-  /** An operator's word that its server is off, until the host is heard again. */
-  declaredOff: text.optional(),
+  /** Why its server counts as off, until the host is heard again. */
+  off: hostOff.optional(),
   capacity: capacity.optional(),
   capabilities: agentCapabilities.optional(),
 });
@@ -138,6 +139,10 @@ export const consoleText = z.strictObject({
 });
 export type ConsoleText = z.infer<typeof consoleText>;
 
+const detail = z.record(z.string(), z.json());
+/** What a program adds for scripts, and for whoever reads the time line closely. */
+export type Detail = z.infer<typeof detail>;
+
 /** The answer to an operation that has no answer of its own. */
 export const operationResult = z.strictObject({
   type: z.literal("operation-result"),
@@ -145,6 +150,8 @@ export const operationResult = z.strictObject({
   ok: z.boolean(),
   code: z.string().max(32).optional(),
   reason: text.optional(),
+  /** What was asked for, or what came of it; its shape by the question: docs/protocol.md. */
+  detail: detail.optional(),
 });
 export type OperationResult = z.infer<typeof operationResult>;
 
@@ -167,5 +174,6 @@ export const trace = z.strictObject({
   causedBy: operationId.optional(),
   vmId: vmId.optional(),
   text: text.optional(),
+  detail: detail.optional(),
 });
 export type Trace = z.infer<typeof trace>;

@@ -6,6 +6,7 @@ import { z } from "zod";
 import * as authority from "./authority.ts";
 import { SystemError } from "./error.ts";
 import * as evacuation from "./evacuation.ts";
+import { fence, nicLinks } from "./fence.ts";
 import * as operator from "./operator.ts";
 import {
   baselines,
@@ -74,6 +75,8 @@ export const message = z.discriminatedUnion("type", [
   evacuation.migrationResult,
   evacuation.cordon,
   evacuation.declareOff,
+  fence,
+  nicLinks,
   evacuation.runVm,
   evacuation.endVm,
   evacuation.readConsole,

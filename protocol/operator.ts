@@ -31,6 +31,16 @@ export const request = z.strictObject({
     z.strictObject({ method: z.literal("cordon"), hostId, cordoned: z.boolean() }),
     /** The server's name is typed again, so that no other is meant. */
     z.strictObject({ method: z.literal("declare-off"), hostId, serverId, reason: text }),
+    /** Answered when it has ended, with the proof; a dry run with what would be done. */
+    z.strictObject({
+      method: z.literal("fence"),
+      hostId,
+      /** Typed again, so that no other is meant. */
+      serverId,
+      evenIfConnected: z.boolean(),
+      guestsWillStop: z.boolean(),
+      dryRun: z.boolean(),
+    }),
     z.strictObject({
       method: z.literal("evacuate"),
       hostId,

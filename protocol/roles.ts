@@ -42,6 +42,8 @@ export const MAY_SAY: Readonly<Partial<Record<Pair, readonly MessageType[]>>> = 
     "cancel-saga",
     "cordon",
     "declare-off",
+    "fence",
+    "nic-links",
     "run-vm",
     "end-vm",
     "read-console",

@@ -22,6 +22,7 @@ import type { Files } from "../../runtime/files.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Random } from "../../runtime/random.ts";
 import { openRedfish } from "../../runtime/redfish.ts";
+import { redfishConfig } from "../../runtime/redfish-config.ts";
 import { readPassword } from "../../runtime/secrets.ts";
 import type { SmallFiles } from "../../runtime/small-files.ts";
 import { openUplink } from "../../runtime/uplink.ts";
@@ -45,24 +46,6 @@ const periodMs = z
   .max(24 * HOUR_MS);
 const diskType = z.string().regex(TYPE_PATTERN);
 const command = z.array(z.string().min(1).max(4_096)).max(16);
-
-const path = z.string().max(4_096).refine(isAbsolute, "must be an absolute path");
-
-/** Where a service processor is, who asks it, and by what it is known. */
-export const redfishConfig = z.strictObject({
-  url: z.string().max(1_024),
-  username: z.string().min(1).max(256),
-  /** A file of this user's own whose first line is the password. */
-  passwordFile: path,
-  /** SHA-256 of its certificate, for one that signed itself. */
-  fingerprint: z
-    .string()
-    .transform((text) => text.replaceAll(":", "").toLowerCase())
-    .pipe(z.string().regex(/^[0-9a-f]{64}$/, "is no SHA-256 in hexadecimal digits"))
-    .optional(),
-  /** A file of authorities in PEM. */
-  authority: path.optional(),
-});
 
 /** What of a host is read, and how often; the `sensors` section of the agent's configuration. */
 export const sensorsConfig = z.strictObject({

@@ -5,6 +5,7 @@
 import { durableOf, type Effect, type State, type VmState } from "../../agent/authority/state.ts";
 import type {
   Effect as CoordinatorEffect,
+  Event as CoordinatorEvent,
   State as CoordinatorState,
   Host,
   VmRecord,
@@ -239,9 +240,56 @@ export const BREAKAGES: readonly Breakage[] = [
     coordinatorStep: (step) => (state, event, config) => {
       const [next, effects] = step(state, event, config);
       if (event.type !== "inventory") return [next, effects];
-      const was = state.hosts[event.hostId]?.declaredOff !== undefined;
+      const was = state.hosts[event.hostId]?.off !== undefined;
       const hosts = declaredOff(next, ({ hostId }) => was && hostId === event.hostId);
       return [{ ...next, hosts }, effects];
+    },
+  },
+  {
+    name: "one-read-is-proof",
+    rule: "a server is off once three reads after the hold say so",
+    coordinatorStep: (step) => (state, event, config) =>
+      step(state, event, { ...config, fence: { ...config.fence, holdMs: 0, readsMin: 1 } }),
+  },
+  {
+    name: "powering-off-counts-as-off",
+    rule: "nothing but exactly Off is off",
+    coordinatorStep: (step) => (state, event, config) =>
+      step(state, patchPower(event, { power: "Off" }), config),
+  },
+  {
+    name: "wrong-uuid-accepted",
+    rule: "a service processor must show the UUID of the machine that is meant",
+    coordinatorStep: (step) => (state, event, config) => {
+      const { fence } = state;
+      return step(state, fence ? patchPower(event, { uuid: fence.uuid }) : event, config);
+    },
+  },
+  {
+    name: "proof-without-independent-sign",
+    rule: "a service processor alone proves nothing",
+    coordinatorStep: (step) => (state, event, config) => {
+      const { fence, hosts } = state;
+      const host = fence === undefined ? undefined : hosts[fence.hostId];
+      if (fence === undefined || host === undefined || event.type !== "tick") {
+        return step(state, event, config);
+      }
+      const { version } = state.nicLinks;
+      const silentSinceMs = { [fence.serverId]: Number.NEGATIVE_INFINITY };
+      const silent = { ...hosts, [fence.hostId]: { ...host, connected: false } };
+      const blind = { ...fence, nicWatched: true };
+      const nicLinks = { version, silentSinceMs };
+      const [next, effects] = step(
+        { ...state, hosts: silent, fence: blind, nicLinks },
+        event,
+        config,
+      );
+      const { connected } = host;
+      const after = { ...next.hosts[fence.hostId]!, connected };
+      return [
+        { ...next, hosts: { ...next.hosts, [fence.hostId]: after }, nicLinks: state.nicLinks },
+        effects,
+      ];
     },
   },
   {
@@ -309,9 +357,18 @@ function twice(effect: CoordinatorEffect, state: CoordinatorState): CoordinatorE
 function declaredOff(state: CoordinatorState, which: (host: Host) => boolean) {
   const hosts = Object.values(state.hosts).map((host): [HostId, Host] => [
     host.hostId,
-    which(host) ? { ...host, declaredOff: "broken on purpose" } : host,
+    which(host) ? { ...host, off: { by: "operator" as const, reason: "broken on purpose" } } : host,
   ]);
   return Object.fromEntries(hosts);
+}
+
+/** The event, with another state where a service processor has told one. */
+function patchPower(
+  event: CoordinatorEvent,
+  patch: Readonly<{ uuid?: string; power?: string }>,
+): CoordinatorEvent {
+  if (event.type !== "power-answer" || event.answer.type !== "state") return event;
+  return { ...event, answer: { ...event.answer, ...patch } };
 }
 
 function isTarget(state: CoordinatorState, hostId: HostId, vmId: VmId): boolean {

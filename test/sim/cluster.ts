@@ -2,6 +2,7 @@
  * The simulated site: hosts with their agents, NIC firmware, coordinator and management server,
  * joined by one network, watched by one oracle.
  */
+import type { PowerAnswer, PowerAsk } from "../../coordinator/fence.ts";
 import type { Config as CoordinatorConfig } from "../../coordinator/state.ts";
 import type { Config as ManagementConfig } from "../../management/state.ts";
 import type { HostId, OperationId, Principal } from "../../protocol/ids.ts";
@@ -11,6 +12,7 @@ import type { Breakage } from "./breakages.ts";
 import type { Chance } from "./chance.ts";
 import { SimulatedCoordinator } from "./coordinator.ts";
 import type { Faults } from "./faults.ts";
+import { uuidOf, wiredTo } from "./firmware.ts";
 import { SimulatedHost } from "./host.ts";
 import { Crash } from "./lifetime.ts";
 import { SimulatedManagement } from "./management.ts";
@@ -18,6 +20,7 @@ import { DEFINITIONS, vmIdOf } from "./model.ts";
 import { Network } from "./network.ts";
 import { Oracle } from "./oracle.ts";
 import { Reporter } from "./reporter.ts";
+import { ServiceProcessor } from "./service-processor.ts";
 import type { Program, Surroundings } from "./surroundings.ts";
 import { SkewedClock, World } from "./world.ts";
 
@@ -53,6 +56,9 @@ export class Cluster implements Surroundings {
   onSent: ((hostId: HostId, message: Message) => void) | undefined;
   /** Called when a program has died. */
   onDied: ((program: Program) => void) | undefined;
+  /** Called when a server was switched off by its service processor. */
+  onForcedOff: ((agent: SimulatedAgent) => void) | undefined;
+  private readonly processors = new Map<HostId, ServiceProcessor>();
   private readonly strikes: Chance;
 
   constructor(site: Site) {
@@ -68,7 +74,9 @@ export class Cluster implements Surroundings {
     const clocks = chance.split("clocks");
     const clock = () => this.clock(clocks);
     const of = (name: string) => chance.split(name);
-    this.coordinator = new SimulatedCoordinator(this, site.coordinator, of("coordinator"), clock());
+    const servers = site.hosts.map((name) => [`server-${name}`, { uuid: uuidOf(name) }]);
+    const config = { ...site.coordinator, servers: Object.fromEntries(servers) };
+    this.coordinator = new SimulatedCoordinator(this, config, of("coordinator"), clock());
     this.management = new SimulatedManagement(this, site.management, of("management"), clock());
     this.joinManagement();
     for (const name of site.hosts) this.addHost(name);
@@ -112,12 +120,27 @@ export class Cluster implements Surroundings {
     if (!agent.host.powered) return;
     agent.crash();
     agent.host.powerOff();
+    this.network.gone(`nic-${agent.host.hostId}`);
     this.world.note(agent.host.hostId, () => "loses its power");
   }
 
   powerOn(agent: SimulatedAgent): void {
     if (!agent.host.powered) agent.host.powerOn();
     agent.start();
+  }
+
+  /** The service processor at the address that is configured for a server. */
+  askPower({ serverId, command }: PowerAsk, answer: (told: PowerAnswer) => void): void {
+    const host = this.oracle.hosts.find((one) => one.serverId === serverId)!;
+    if (command === "force-off") this.oracle.forcedOff(host);
+    const wired = wiredTo(this.oracle.hosts, host, this.faults.firmware);
+    this.processors.get(wired.hostId)!.ask(command, answer);
+  }
+
+  forcedOff(agent: SimulatedAgent): void {
+    agent.host.forcedOff = true;
+    this.powerOff(agent);
+    this.onForcedOff?.(agent);
   }
 
   runVm(name: string, hostId: HostId): void {
@@ -161,6 +184,31 @@ export class Cluster implements Surroundings {
     this.management.pass({ type: "declare-off", operationId, hostId, serverId, reason });
   }
 
+  fence(hostId: HostId, how: { evenIfConnected: boolean; guestsWillStop: boolean }): void {
+    const operationId = this.management.operation();
+    const { serverId } = this.agentAt(hostId).host;
+    const dryRun = false;
+    this.management.pass({ type: "fence", operationId, hostId, serverId, dryRun, ...how });
+  }
+
+  /** Nobody hears its agent or its NIC firmware for a while. */
+  isolate(hostId: HostId, forMs: number): void {
+    const ways = [
+      [hostId, "coordinator"],
+      [`nic-${hostId}`, "management"],
+    ] as const;
+    for (const [a, b] of ways) {
+      this.network.cut(a, b);
+      this.network.cut(b, a);
+    }
+    this.world.after(forMs, () => {
+      for (const [a, b] of ways) {
+        this.network.join(a, b);
+        this.network.join(b, a);
+      }
+    });
+  }
+
   predict(place: string, serverOf: string, predictionId: string, probability: number): void {
     const about = { ...subjectOf(place, serverOf), predictionId: predictionId as OperationId };
     const outlook = { probability, horizonMs: 3_600_000, evidence: [] };
@@ -201,7 +249,13 @@ export class Cluster implements Surroundings {
     agent.link = link;
     this.coordinator.links.set(host.hostId, link);
     this.addReporter(name, `agent:${name}`, () => agent.running);
-    this.addReporter(`nic-${name}`, `nic:server-${name}`, () => true);
+    this.addReporter(`nic-${name}`, `nic:server-${name}`, () => host.powered);
+    const wiring = {
+      firmware: () => this.faults.firmware,
+      switchOff: () => this.forcedOff(agent),
+    };
+    const power = this.chance.split(`power ${name}`);
+    this.processors.set(host.hostId, new ServiceProcessor(host, wiring, power));
   }
 
   private addReporter(place: string, principal: Principal, ready: () => boolean): void {

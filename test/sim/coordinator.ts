@@ -1,5 +1,6 @@
 /** The coordinator of the simulation: the production core on a simulated disk and links. */
 import * as core from "../../coordinator/coordinator.ts";
+import type { PowerAsk } from "../../coordinator/fence.ts";
 import type {
   Config,
   Effect,
@@ -94,7 +95,7 @@ export class SimulatedCoordinator {
       place: PLACE,
       ready: () => this.lifetime.running,
       up: () => this.dispatch({ type: "management-up", atMs: this.clock.nowMs() }),
-      down: () => {},
+      down: () => this.dispatch({ type: "management-down", atMs: this.clock.nowMs() }),
       take: (message) => this.takeFromManagement(message),
     };
   }
@@ -139,6 +140,8 @@ export class SimulatedCoordinator {
       case "cancel-saga":
       case "cordon":
       case "declare-off":
+      case "fence":
+      case "nic-links":
       case "run-vm":
       case "end-vm":
         this.dispatch({ ...message, atMs });
@@ -171,6 +174,9 @@ export class SimulatedCoordinator {
         }
         this.management?.send(1, effect.message);
         return;
+      case "power":
+        this.askPower(effect);
+        return;
       case "note":
         cluster.world.mix(effect.text);
         cluster.world.note(PLACE, () => {
@@ -180,11 +186,23 @@ export class SimulatedCoordinator {
     }
   }
 
+  private askPower(question: PowerAsk): void {
+    const { cluster, machine } = this;
+    const { operationId, request } = question;
+    cluster.world.note(PLACE, () => `asks ${question.serverId}: ${question.command}`);
+    cluster.askPower(question, (answer) => {
+      if (this.machine !== machine) return;
+      const atMs = this.clock.nowMs();
+      this.dispatch({ type: "power-answer", operationId, request, answer, atMs });
+    });
+  }
+
   private keep(entry: Saved): void {
     const { saved, cluster } = this;
     switch (entry.type) {
       case "save-host":
         saved.hosts.set(entry.host.hostId, entry.host);
+        cluster.oracle.savedHost(entry.host);
         return;
       case "save-vm":
         saved.vms.set(entry.vm.vmId, entry.vm);

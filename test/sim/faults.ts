@@ -8,6 +8,7 @@ import { DEFAULTS as COORDINATOR } from "../../coordinator/state.ts";
 import type { Config as ManagementConfig } from "../../management/state.ts";
 import { DEFAULTS as MANAGEMENT } from "../../management/state.ts";
 import type { Chance } from "./chance.ts";
+import { FIRMWARES, type Firmware } from "./firmware.ts";
 
 export interface Faults {
   readonly extreme: boolean;
@@ -47,6 +48,8 @@ export interface Faults {
   readonly guestMs: number;
   readonly clockOffsetMs: number;
   readonly clockDrift: number;
+  /** What the service processors of all servers are like. */
+  readonly firmware: Firmware;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -82,6 +85,7 @@ export const CALM: Faults = {
   guestMs: 10,
   clockOffsetMs: 0,
   clockDrift: 0,
+  firmware: "honest",
 };
 
 /** Steps after which a crash hurts most: acts of the journal, effects, moments of the data path. */
@@ -116,6 +120,20 @@ export const STEPS = [
 ] as const;
 
 export function drawFaults(chance: Chance): Faults {
+  const drawn = drawAny(chance);
+  return drawn.firmware === "lying" ? withoutSecondFault(drawn) : drawn;
+}
+
+/**
+ * A proof is good against one fault at a time. Where service processors lie, NIC firmware is heard
+ * as long as its server runs: no link is lost but by the death of a program.
+ */
+function withoutSecondFault(faults: Faults): Faults {
+  const everyMs = { ...faults.everyMs, partition: NEVER, reboot: NEVER };
+  return { ...faults, everyMs, loss: 0, aim: 0, aimedAt: [], staysDead: false };
+}
+
+function drawAny(chance: Chance): Faults {
   const extreme = chance.hit(0.5);
   const some = (probability: number, low: number, high: number): number => {
     if (!chance.hit(probability)) return 0;
@@ -155,6 +173,7 @@ export function drawFaults(chance: Chance): Faults {
     guestMs: extreme ? chance.pick([0.1, 10, 300]) : chance.between(1, 150),
     clockOffsetMs: extreme ? chance.pick([0, 1e9]) : chance.between(0, 1e6),
     clockDrift: extreme ? chance.pick([-0.1, 0, 0.1]) : chance.between(-0.01, 0.01),
+    firmware: chance.hit(0.4) ? "honest" : chance.pick(FIRMWARES),
   };
 }
 
@@ -172,6 +191,11 @@ export function coordinatorConfig(chance: Chance): CoordinatorConfig {
     resendMs: chance.between(500, 2_000),
     retireMs: chance.between(2_000, 10_000),
     restartsMax: 8,
+    fence: {
+      ...COORDINATOR.fence,
+      holdMs: chance.between(100, 4_000),
+      deadlineMs: chance.between(15_000, 40_000),
+    },
   };
 }
 

@@ -36,6 +36,10 @@ export class SimulatedHost {
   readonly guests = new Map<VmId, Guest>();
   readonly layers = new Map<string, Layer>();
   powered = true;
+  /** When it was last switched on. */
+  poweredOnAtMs = 0;
+  /** It was switched off by its service processor, and stays off until somebody comes. */
+  forcedOff = false;
   /** Of its agent, as the journal has it. */
   life = 0;
   bootId: BootId;
@@ -60,6 +64,8 @@ export class SimulatedHost {
 
   powerOn(): void {
     this.powered = true;
+    this.poweredOnAtMs = this.world.nowMs;
+    this.forcedOff = false;
     this.boots++;
     this.bootId = this.nextBoot();
   }

@@ -12,7 +12,13 @@ import {
   type Settings,
   type State,
 } from "../../management/state.ts";
-import type { OperationId, Principal } from "../../protocol/ids.ts";
+import {
+  type OperationId,
+  type Principal,
+  roleOf,
+  type ServerId,
+  subjectOf,
+} from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/message.ts";
 import { Machine } from "../../runtime/core-runner.ts";
 import type { Chance } from "./chance.ts";
@@ -52,6 +58,9 @@ export class SimulatedManagement {
   private readonly alarms = new Map<string, AlarmRecord>();
   private readonly evacuations = new Map<string, EvacuationRecord>();
   private settings = FRESH;
+  /** Whose NIC firmware this life hears. */
+  private readonly nics = new Set<ServerId>();
+  private nicVersion = 0;
 
   constructor(cluster: Surroundings, config: Config, chance: Chance, clock: SkewedClock) {
     this.cluster = cluster;
@@ -65,6 +74,8 @@ export class SimulatedManagement {
   start(): void {
     if (this.lifetime.running) return;
     this.lifetime.begin();
+    this.nics.clear();
+    this.nicVersion = 0;
     const predictions = [...this.predictions.values()];
     const evacuations = [...this.evacuations.values()];
     this.machine = new Machine<State, Event, Effect>(
@@ -92,7 +103,10 @@ export class SimulatedManagement {
     return {
       place: PLACE,
       ready: () => this.lifetime.running,
-      up: () => this.dispatch({ type: "coordinator-up", atMs: this.clock.nowMs() }),
+      up: () => {
+        this.tellNicLinks();
+        this.dispatch({ type: "coordinator-up", atMs: this.clock.nowMs() });
+      },
       down: () => this.dispatch({ type: "coordinator-down", atMs: this.clock.nowMs() }),
       take: (message) => this.takeFromCoordinator(message),
     };
@@ -103,8 +117,8 @@ export class SimulatedManagement {
     return {
       place: PLACE,
       ready: () => this.lifetime.running,
-      up: () => {},
-      down: () => {},
+      up: () => this.nicLink(from, true),
+      down: () => this.nicLink(from, false),
       take: (message) => {
         if (message.type !== "deliver") return;
         const { spool, sequence, body } = message;
@@ -124,6 +138,19 @@ export class SimulatedManagement {
         });
       },
     };
+  }
+
+  private nicLink(from: Principal, up: boolean): void {
+    if (roleOf(from) !== "nic" || !this.lifetime.running) return;
+    const serverId = subjectOf(from) as ServerId;
+    if (up) this.nics.add(serverId);
+    else this.nics.delete(serverId);
+    this.tellNicLinks();
+  }
+
+  private tellNicLinks(): void {
+    const version = this.nicVersion++;
+    this.coordinator?.send(0, { type: "nic-links", version, up: [...this.nics] });
   }
 
   ask(ask: DecidedAsk): void {

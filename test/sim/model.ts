@@ -116,6 +116,8 @@ export function describe(message: Message): string {
       return `cordon ${message.hostId} ${message.cordoned}`;
     case "declare-off":
       return `declare-off ${message.hostId}: ${message.reason}`;
+    case "fence":
+      return `fence ${message.hostId}`;
     case "operation-result":
       return message.ok ? "operation-result ok" : `operation-result ${message.reason}`;
     default:

@@ -4,7 +4,7 @@
  * every guest's content, which no program of the system does.
  */
 import type { Effect, Event, Record, State } from "../../agent/authority/state.ts";
-import type { SagaRecord, VmRecord } from "../../coordinator/state.ts";
+import type { HostRecord, SagaRecord, VmRecord } from "../../coordinator/state.ts";
 import type { Prepare } from "../../protocol/authority.ts";
 import type { HostId, VmId } from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/message.ts";
@@ -26,6 +26,8 @@ export class Oracle {
   private readonly world: World;
   readonly hosts: SimulatedHost[] = [];
   private readonly books = new Map<VmId, Books>();
+  private readonly forcedOffAtMs = new Map<HostId, number>();
+  private readonly proofs = new Set<string>();
 
   constructor(world: World) {
     this.world = world;
@@ -79,6 +81,22 @@ export class Oracle {
     if (saga.returnTerm !== undefined && saga.lost !== undefined) {
       this.booksOf(saga.vmId).lostAt.add(saga.returnTerm);
     }
+  }
+
+  forcedOff(host: SimulatedHost): void {
+    this.forcedOffAtMs.set(host.hostId, this.world.nowMs);
+  }
+
+  /** A proof is made only of a server that was really off, some time after `ForceOff`. */
+  savedHost({ hostId, off }: HostRecord): void {
+    // The same record is saved again whenever something else of the host changes.
+    if (off?.by !== "fence" || this.proofs.has(off.proof.operationId)) return;
+    this.proofs.add(off.proof.operationId);
+    const host = this.hosts.find((one) => one.hostId === hostId);
+    const forcedMs = this.forcedOffAtMs.get(hostId) ?? Number.POSITIVE_INFINITY;
+    const wasOff = host?.powered === false || (host?.poweredOnAtMs ?? 0) > forcedMs;
+    this.world.mix(`off${hostId}`);
+    if (!wasOff) this.fail("proof-of-a-running-server", hostId);
   }
 
   // What agents make durable.

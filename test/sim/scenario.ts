@@ -7,6 +7,8 @@
  *   predict HOST ID | predict nic-HOST ID | predict HOST ID for SERVER
  *   clear HOST ID | clear nic-HOST ID      that prediction holds no more
  *   declare-off HOST             an operator says that its server is off
+ *   fence HOST                   an operator has its server switched off, whatever runs there
+ *   firmware KIND                what every service processor is like from now on
  *   crash NAME | crash NAME at STEP | start NAME | power-off HOST | power-on HOST
  *   cut A B | cut A>B | join A B | cut-stream HOST | guest-dies VM on HOST
  *   resend MESSAGE to HOST       the first such message, once more
@@ -22,6 +24,7 @@ import type { SimulatedAgent } from "./agent.ts";
 import { Chance } from "./chance.ts";
 import { Cluster } from "./cluster.ts";
 import { CALM } from "./faults.ts";
+import type { Firmware } from "./firmware.ts";
 import { Crash } from "./lifetime.ts";
 import { vmIdOf, vmName } from "./model.ts";
 
@@ -129,6 +132,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   cordon: (cluster, [host]) => cluster.cordon(host as HostId, true),
   uncordon: (cluster, [host]) => cluster.cordon(host as HostId, false),
   "declare-off": (cluster, [host]) => cluster.declareOff(host as HostId),
+  fence: (cluster, [host]) =>
+    cluster.fence(host as HostId, { evenIfConnected: true, guestsWillStop: true }),
+  firmware: (cluster, [kind]) => {
+    const { network } = cluster;
+    network.faults = { ...network.faults, firmware: kind as Firmware };
+  },
   predict: (cluster, [place, id, , server]) =>
     cluster.predict(place!, server ?? place!.replace("nic-", ""), id!, 0.9),
   clear: (cluster, [place, id]) => cluster.clear(place!, id!),

@@ -113,6 +113,11 @@ class Run {
       const { respawnMs } = cluster.faults;
       cluster.world.after(chance.between(0, respawnMs), () => this.restart(program));
     };
+    cluster.onForcedOff = (agent) => {
+      cluster.world.after(chance.between(5_000, 25_000), () => {
+        if (!this.dead.has(agent)) cluster.powerOn(agent);
+      });
+    };
     cluster.startAll();
     this.operatorBegins();
     this.scheduleFaults();
@@ -143,6 +148,8 @@ class Run {
     const { cluster, chance } = this;
     const agent = [...cluster.agents.values()].find((one) => one === program);
     if (agent !== undefined && this.dead.has(agent)) return;
+    // Who was switched off on purpose is switched on when somebody comes: see onForcedOff.
+    if (agent?.host.forcedOff === true) return;
     if (agent !== undefined && !agent.host.powered) {
       cluster.world.after(chance.between(0, 5_000), () => {
         if (!this.dead.has(agent)) cluster.powerOn(agent);
@@ -231,7 +238,7 @@ class Run {
     const { management } = cluster;
     const { hostId } = this.anyHost().host;
     const vm = chance.pick(vms);
-    switch (chance.below(27)) {
+    switch (chance.below(31)) {
       case 0:
       case 1:
         management.ask({ method: "cancel", hostId });
@@ -257,6 +264,12 @@ class Run {
       case 10:
         this.declareOff();
         return;
+      case 11:
+      case 12:
+      case 13:
+      case 14:
+        this.fence();
+        return;
       default:
         this.move(vm);
     }
@@ -267,6 +280,19 @@ class Run {
     for (const { host } of this.cluster.agents.values()) {
       if (!host.powered) this.cluster.declareOff(host.hostId);
     }
+  }
+
+  /** An operator has a host switched off; often it is cut off from everybody meanwhile. */
+  private fence(): void {
+    const { cluster, chance } = this;
+    const { hostId } = this.anyHost().host;
+    cluster.fence(hostId, { evenIfConnected: chance.hit(0.7), guestsWillStop: chance.hit(0.7) });
+    if (cluster.faults.firmware === "lying" || chance.hit(0.4)) return;
+    const forMs = chance.between(5_000, 25_000);
+    cluster.world.after(
+      chance.between(0, 3_000),
+      () => !this.calm && cluster.isolate(hostId, forMs),
+    );
   }
 
   /** Mostly what makes guests move: an evacuation, or one VM sent to any host. */
@@ -297,9 +323,10 @@ class Run {
     const { cluster, chance } = this;
     this.calm = true;
     cluster.random = false;
-    cluster.network.faults = { ...CALM, impatient: cluster.faults.impatient };
+    const { impatient, firmware } = cluster.faults;
+    cluster.network.faults = { ...CALM, impatient, firmware };
     cluster.network.joinAll();
-    for (const link of cluster.network.links) link.doom();
+    if (firmware !== "lying") for (const link of cluster.network.links) link.doom();
     cluster.world.note("world", () => "faults end");
     for (const agent of cluster.agents.values()) {
       if (this.dead.has(agent)) cluster.powerOff(agent);
@@ -326,6 +353,7 @@ class Run {
     const { coordinator, management } = this.cluster;
     const state = coordinator.machine?.state;
     if (state === undefined || management.machine === undefined) return "a program is down";
+    if (state.fence !== undefined) return `${state.fence.hostId} is being fenced`;
     for (const saga of Object.values(state.sagas)) {
       if (saga.phase === "done" || this.isDead(saga.source)) continue;
       // Where the source kept nothing either, the VM waits for the target's return.

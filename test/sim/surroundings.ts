@@ -4,6 +4,7 @@
  * @module
  */
 import type { Chains, Effect, Event, State } from "../../agent/authority/state.ts";
+import type { PowerAnswer, PowerAsk } from "../../coordinator/fence.ts";
 import type { MigrateOut, Prepare } from "../../protocol/authority.ts";
 import type { HostId, VmId } from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/message.ts";
@@ -35,6 +36,7 @@ export interface Surroundings {
   agentAt(hostId: HostId): Agent;
   /** @param peer who is to receive something by this step. */
   reached(place: string, step: string, peer?: HostId): void;
+  askPower(question: PowerAsk, answer: (told: PowerAnswer) => void): void;
   sent(hostId: HostId, message: Message): void;
   died(program: Program): void;
 }

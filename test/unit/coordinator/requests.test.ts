@@ -204,7 +204,7 @@ for (const [what, name, server, code] of OFF_REFUSALS) {
     const asked = declareOff(at, name, server);
     assert.is(result(asked).code, code);
     assert.equal(order(asked), ["management operation-result"]);
-    assert.is(at.state.hosts[host(name)]?.declaredOff, undefined);
+    assert.is(at.state.hosts[host(name)]?.off, undefined);
   });
 }
 
@@ -213,9 +213,9 @@ requests("declareOff() is durable before it is answered, and void once the host 
   down(at, "bravo");
   const asked = order(declareOff(at, "bravo"));
   assert.equal(asked, ["save-host", "note", "management operation-result"]);
-  assert.is(at.state.hosts[host("bravo")]?.declaredOff, "It has no power");
+  assert.is(at.state.hosts[host("bravo")]?.off?.reason, "It has no power");
   assert.equal(order(at.connects("bravo")), ["save-host"]);
-  assert.is(at.state.hosts[host("bravo")]?.declaredOff, undefined);
+  assert.is(at.state.hosts[host("bravo")]?.off, undefined);
 });
 
 requests("declareOff() of the holder leaves its VM where its disks are, and says so", () => {

@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { servicePowers } from "../../../coordinator/power.ts";
 import { type Coordinator, startCoordinator } from "../../../coordinator/shell.ts";
 import { DEFAULTS } from "../../../coordinator/state.ts";
 import { type CoordinatorStore, openCoordinatorStore } from "../../../coordinator/store.ts";
@@ -34,6 +35,7 @@ function begin(store: CoordinatorStore, port = 0): Promise<Coordinator> {
     listen: { host: "127.0.0.1", port },
     insecureNetwork: false,
     config: { ...DEFAULTS, resendMs: 300 },
+    powers: servicePowers({}),
     store,
     secretOf: () => SECRET,
   });

@@ -46,6 +46,17 @@ openCoordinator("gives back what another life saved, the newest of each", () => 
   assert.equal(sagas, [sagaOf(1, { phase: "moving" }), sagaOf(2)]);
 });
 
+openCoordinator("reads an operator's word as older versions wrote it", () => {
+  const path = join(makeFolder(), "coordinator.db");
+  const older = { hostId: ALPHA, serverId: "alpha", cordoned: false, declaredOff: "No power" };
+  const first = openCoordinatorStore(path);
+  first.saveHost(older as never);
+  const [host] = first.load().hosts;
+  first.close();
+  assert.equal(host?.off, { by: "operator", reason: "No power" });
+  assert.not("declaredOff" in host!);
+});
+
 openCoordinator("drops the oldest finished sagas, and never an unfinished one", () => {
   const store = openCoordinatorStore(":memory:");
   store.saveSaga(sagaOf(0));

@@ -37,6 +37,8 @@ const ALLOWED: Record<Message["type"], readonly string[]> = {
   "migration-result": ["coordinator>management"],
   cordon: ["management>coordinator"],
   "declare-off": ["management>coordinator"],
+  fence: ["management>coordinator"],
+  "nic-links": ["management>coordinator"],
   "run-vm": ["management>coordinator"],
   "end-vm": ["management>coordinator"],
   "read-console": ["management>coordinator", "coordinator>agent"],

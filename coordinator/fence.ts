@@ -1,0 +1,235 @@
+/**
+ * One fence: a server is switched off by its service processor, and proven to be off
+ * (docs/authority.md, section 6).
+ *
+ *   identifying --its UUID--> switching --taken--> holding --holdMs--> reading
+ *                                                                         |
+ *                         proven <--signs-- witnessing <--readsMin times Off
+ *
+ * From every phase: another UUID, an error or the deadline -> failed; from reading on also
+ * anything that is not exactly `Off`. Nothing is proven by a fence that failed.
+ *
+ * Rule 1: nothing is switched off before its service processor has shown the configured UUID, and
+ *         every read must show it again.
+ * Rule 2: `Off` counts only after the hold, in reads one after the other, readMs apart.
+ *         `PoweringOff`, and whatever else a service processor says, counts as on.
+ * Rule 3: a service processor alone proves nothing. The host's agent must be silent, and so must
+ *         the firmware of its network adapter, which must have been heard until `ForceOff`.
+ */
+import type { OffProof, OffRead } from "../protocol/fence.ts";
+import type { HostId, OperationId, ServerId } from "../protocol/ids.ts";
+
+export interface FenceConfig {
+  /** From `ForceOff` taken to the first read that counts. */
+  readonly holdMs: number;
+  /** Between two reads. */
+  readonly readMs: number;
+  readonly readsMin: number;
+  /** How long NIC firmware must be silent: longer than it takes to connect again. */
+  readonly silentMs: number;
+  /** From the beginning to the proof. */
+  readonly deadlineMs: number;
+}
+
+export const FENCE_DEFAULTS: FenceConfig = {
+  holdMs: 3_000,
+  readMs: 1_000,
+  readsMin: 3,
+  silentMs: 5_000,
+  deadlineMs: 60_000,
+};
+
+export interface Fence {
+  readonly operationId: OperationId;
+  readonly hostId: HostId;
+  readonly serverId: ServerId;
+  /** In lower case. */
+  readonly uuid: string;
+  readonly phase: "identifying" | "switching" | "holding" | "reading" | "witnessing";
+  readonly startedAtMs: number;
+  /** Questions to the service processor so far; an answer to an older one is dropped. */
+  readonly asked: number;
+  /** A question waits for its answer. */
+  readonly waiting: boolean;
+  /** When `ForceOff` was taken. */
+  readonly switchedAtMs: number;
+  readonly reads: readonly OffRead[];
+  /** Its NIC firmware has been heard up to `ForceOff`, by the management server linked since. */
+  readonly nicWatched: boolean;
+}
+
+/** What a service processor is asked; answered by one PowerAnswered. */
+export interface PowerAsk {
+  readonly type: "power";
+  readonly operationId: OperationId;
+  readonly serverId: ServerId;
+  readonly request: number;
+  readonly command: "read" | "force-off";
+}
+
+export type PowerAnswer = Readonly<
+  | { type: "state"; uuid: string; power: string }
+  /** `ForceOff` is taken, which does not mean done. */
+  | { type: "taken" }
+  | { type: "failed"; reason: string }
+>;
+
+export interface PowerAnswered {
+  readonly type: "power-answer";
+  readonly operationId: OperationId;
+  readonly request: number;
+  readonly answer: PowerAnswer;
+}
+
+/** What else is known of the host at this moment. */
+export interface Witnesses {
+  readonly agentSilent: boolean;
+  /** Infinite while it is heard; undefined: the management server linked now never heard it. */
+  readonly nicSilentSinceMs: number | undefined;
+}
+
+export type FenceStep = Readonly<
+  | { type: "on"; fence: Fence; ask?: PowerAsk }
+  | { type: "proven"; proof: OffProof }
+  | { type: "failed"; reason: string }
+>;
+
+type Target = Pick<Fence, "operationId" | "hostId" | "serverId" | "uuid">;
+
+export function beginFence(target: Target, atMs: number): FenceStep {
+  const fence: Fence = {
+    ...target,
+    phase: "identifying",
+    startedAtMs: atMs,
+    asked: 0,
+    waiting: false,
+    switchedAtMs: 0,
+    reads: [],
+    nicWatched: false,
+  };
+  return ask(fence, "read");
+}
+
+/** Time has passed, or something was seen. */
+export function tickFence(
+  fence: Fence,
+  seen: Witnesses,
+  atMs: number,
+  config: FenceConfig,
+): FenceStep {
+  if (atMs - fence.startedAtMs >= config.deadlineMs) {
+    return failed(
+      `It was not done after ${Math.round(config.deadlineMs)} ms, ${whereAt(fence, seen)}`,
+    );
+  }
+  if (fence.waiting) return { type: "on", fence };
+  switch (fence.phase) {
+    case "identifying":
+    case "switching":
+      return { type: "on", fence };
+    case "holding": {
+      const due = atMs - fence.switchedAtMs >= config.holdMs;
+      return due ? ask({ ...fence, phase: "reading" }, "read") : { type: "on", fence };
+    }
+    case "reading": {
+      const last = fence.reads.at(-1)?.afterMs ?? 0;
+      const due = atMs - fence.switchedAtMs - last >= config.readMs;
+      return due ? ask(fence, "read") : { type: "on", fence };
+    }
+    case "witnessing":
+      return witness(fence, seen, atMs, config);
+  }
+}
+
+export function answerFence(
+  fence: Fence,
+  { operationId, request, answer }: PowerAnswered,
+  seen: Witnesses,
+  atMs: number,
+  config: FenceConfig,
+): FenceStep {
+  const current = operationId === fence.operationId && request === fence.asked && fence.waiting;
+  if (!current) return { type: "on", fence };
+  const heard: Fence = { ...fence, waiting: false };
+  switch (answer.type) {
+    case "failed":
+      return failed(`Its service processor, while ${fence.phase}: ${answer.reason}`);
+    case "taken":
+      if (fence.phase !== "switching") return { type: "on", fence };
+      return { type: "on", fence: { ...heard, phase: "holding", switchedAtMs: atMs } };
+    case "state":
+      return takeState(heard, answer, seen, atMs, config);
+  }
+}
+
+/** What it still waits for, for people. */
+function whereAt({ phase }: Fence, { agentSilent }: Witnesses): string {
+  if (phase !== "witnessing") return `while ${phase}`;
+  const heard = agentSilent ? "its NIC firmware is" : "its agent is";
+  return `though its service processor says Off: ${heard} heard`;
+}
+
+/** Who watched for the management server that is gone watches no more. */
+export function unwatched(fence: Fence): Fence {
+  return { ...fence, nicWatched: false };
+}
+
+function takeState(
+  fence: Fence,
+  { uuid, power }: Extract<PowerAnswer, { type: "state" }>,
+  seen: Witnesses,
+  atMs: number,
+  config: FenceConfig,
+): FenceStep {
+  if (uuid.toLowerCase() !== fence.uuid) {
+    return failed(`Its service processor is of another machine: UUID ${uuid}, not ${fence.uuid}`);
+  }
+  if (fence.phase === "identifying") {
+    const nicWatched = seen.nicSilentSinceMs === Number.POSITIVE_INFINITY;
+    return ask({ ...fence, phase: "switching", nicWatched }, "force-off");
+  }
+  if (fence.phase !== "reading") return { type: "on", fence };
+  if (power !== "Off") return failed(`Its service processor says ${power} after ForceOff`);
+  const read: OffRead = { afterMs: atMs - fence.switchedAtMs, uuid: fence.uuid, power };
+  const reads = [...fence.reads, read];
+  const phase = reads.length >= config.readsMin ? "witnessing" : "reading";
+  return { type: "on", fence: { ...fence, phase, reads } };
+}
+
+function witness(
+  fence: Fence,
+  { agentSilent, nicSilentSinceMs = Number.POSITIVE_INFINITY }: Witnesses,
+  atMs: number,
+  { silentMs }: FenceConfig,
+): FenceStep {
+  if (!fence.nicWatched) {
+    const said = `Its service processor says Off ${fence.reads.length} times`;
+    return failed(`${said}, but its NIC firmware was not watched: no independent sign`);
+  }
+  if (!agentSilent || atMs - nicSilentSinceMs < silentMs) return { type: "on", fence };
+  const { operationId, hostId, serverId, uuid, reads } = fence;
+  const proof: OffProof = {
+    operationId,
+    hostId,
+    serverId,
+    uuid,
+    by: "operator",
+    reads: [...reads],
+    signs: ["agent-silent", "nic-firmware-silent"],
+  };
+  return { type: "proven", proof };
+}
+
+function ask(fence: Fence, command: PowerAsk["command"]): FenceStep {
+  const { operationId, serverId } = fence;
+  const request = fence.asked + 1;
+  return {
+    type: "on",
+    fence: { ...fence, asked: request, waiting: true },
+    ask: { type: "power", operationId, serverId, request, command },
+  };
+}
+
+function failed(reason: string): FenceStep {
+  return { type: "failed", reason };
+}

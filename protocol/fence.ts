@@ -1,0 +1,64 @@
+/**
+ * Fencing: a host's server is switched off by its service processor, and what proves that it is.
+ * @module
+ */
+import { z } from "zod";
+import { hostId, operationId, serverId, text } from "./ids.ts";
+
+/** Switch a host's server off, and prove it. Answered when it has ended, with the proof. */
+export const fence = z.strictObject({
+  type: z.literal("fence"),
+  operationId,
+  hostId,
+  /** As typed by the operator; it must be the host's. */
+  serverId,
+  /** Its agent speaks, and it shall be switched off all the same. */
+  evenIfConnected: z.boolean(),
+  /** Guests are believed to run there, and they shall end. */
+  guestsWillStop: z.boolean(),
+  /** Say what would be done, and do nothing. */
+  dryRun: z.boolean(),
+});
+
+/**
+ * Whose NIC firmware the management server hears, the whole of it at every change. A server that
+ * was in a list and is missing in the next has fallen silent; of others nothing is known.
+ */
+export const nicLinks = z.strictObject({
+  type: z.literal("nic-links"),
+  /** Grows with each list of one life of the management server; an older one is ignored. */
+  version: z.int().nonnegative(),
+  up: z.array(serverId).max(10_000),
+});
+
+/** What besides the service processor says that the server is off. */
+export const offSign = z.enum(["agent-silent", "nic-firmware-silent"]);
+
+const offRead = z.strictObject({
+  /** Milliseconds of the coordinator's clock since the service processor took `ForceOff`. */
+  afterMs: z.number().nonnegative(),
+  uuid: z.string().max(64),
+  power: z.literal("Off"),
+});
+export type OffRead = z.infer<typeof offRead>;
+
+/** That a server was off: kept with its host, and whole in the time line. */
+export const offProof = z.strictObject({
+  operationId,
+  hostId,
+  serverId,
+  /** Of the machine, by its service processor and by the configuration. */
+  uuid: z.string().max(64),
+  by: z.literal("operator"),
+  reads: z.array(offRead).min(1).max(100),
+  signs: z.array(offSign).min(1),
+});
+export type OffProof = z.infer<typeof offProof>;
+
+/** Why nothing can run on a host: void once the host is heard of again. */
+export const hostOff = z.discriminatedUnion("by", [
+  /** Somebody has looked. */
+  z.strictObject({ by: z.literal("operator"), reason: text }),
+  z.strictObject({ by: z.literal("fence"), reason: text, proof: offProof }),
+]);
+export type HostOff = z.infer<typeof hostOff>;
