@@ -27,7 +27,7 @@ const SCALING_AIM = 0.95;
 /** Of the agent's memory, over a scan of 8 GiB that holds nothing. */
 const GROWN_MIB_AIM = 64;
 /** Of so many turns of each a round keeps the fastest. */
-const TURNS = 3;
+const TURNS = 6;
 const CHANGED_PAGES = 100;
 const SCAN =
   "int peer_scan(const void *path, const void *shadow, uint64_t bytes, uint32_t threads)";
