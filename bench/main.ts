@@ -9,6 +9,7 @@ import { agentBench } from "./agent.ts";
 import { evacuationBench } from "./evacuation.ts";
 import { falseAlarmsBench } from "./false-alarms.ts";
 import { guestScanBench } from "./guest-scan.ts";
+import { injectedFaultsBench } from "./injected-faults.ts";
 import { kernelsBench } from "./kernels/kernels.ts";
 import { makeRamPairsBench } from "./make-ram-pairs.ts";
 import { type Bench, type Report, renderReport } from "./report.ts";
@@ -24,6 +25,7 @@ const BENCHES: readonly Bench[] = [
   guestScanBench,
   sensorsBench,
   falseAlarmsBench,
+  injectedFaultsBench,
 ];
 
 try {
