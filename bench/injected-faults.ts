@@ -28,9 +28,9 @@ export const injectedFaultsBench: Bench = {
       rows: all.flatMap(({ rows }) => rows),
       faults: all.flatMap(({ faults }) => faults),
       notes: [
-        "Real devices are read each second. Of simulated ones, drives are asked every 5 minutes and",
-        "break right after they were asked (one that hangs is known 10 s later still, when its",
-        "smartctl is ended); all else is read each second.",
+        "Real devices are read each second. Simulated drives are asked every 5 minutes, and break",
+        "right after they were asked (one that hangs is known 10 s later still, when its smartctl",
+        "is ended); all else is read each second.",
       ],
     };
   },

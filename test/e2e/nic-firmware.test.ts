@@ -180,7 +180,7 @@ nic("a prediction made while the management server is away arrives later, once",
   await lifeboat("fault", "nic", "--config", first.config, "--kind", "flapping");
   const spool = serverFolders(state, ALPHA).nicSpool;
   await until("a prediction on the disk", () =>
-    existsSync(spool) && readFileSync(spool, "utf8").includes("carrier-losses") ? true : undefined,
+    existsSync(spool) && /"type":"prediction"/.test(readFileSync(spool, "utf8")) ? true : undefined,
   );
   await end(first.program);
   const back = await management(join(state, "secrets"), away.port);
