@@ -37,6 +37,7 @@ export type ErrorCode =
   | "JOURNAL_FAILED"
   | "JOURNAL_CORRUPT"
   | "NO_SPACE"
+  | "REPLICA_BROKEN"
   | "UNSUPPORTED_SYSTEM"
   // QEMU.
   | "QEMU_MISSING"

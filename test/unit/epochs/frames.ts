@@ -32,9 +32,10 @@ export function epochOf(
   kind: EpochBegin["kind"],
   parent: string,
   contents: readonly Content[] = [],
+  memoryBytes: number = RAM_BYTES,
 ): { readonly frames: Frame[]; readonly root: string } {
   const content = epoch === 0 ? "full" : "delta";
-  const frames = [frameOf("begin", epoch, 0, { content, kind, parent, memoryBytes: RAM_BYTES })];
+  const frames = [frameOf("begin", epoch, 0, { content, kind, parent, memoryBytes })];
   for (const one of contents) frames.push(frameOf(one.kind, epoch, frames.length, one.payload));
   const root = frames.reduce(
     (sum, frame) => rootAdd(sum, frame, frame.payload),
