@@ -74,11 +74,12 @@ async function operationsOf(): Promise<string[]> {
   return [...disk.operations];
 }
 
-/** Ends a life at operation `at`, and the recovery from it at a random one; then lives on. */
+/** Ends a life at operation `at`, and the recovery from it at `again`; then lives on. */
 async function twice(
   at: number,
   pick: Pick,
   end: (disk: SimulatedDisk) => SimulatedDisk,
+  again = pick(40),
 ): Promise<void> {
   let disk = new SimulatedDisk();
   const acked: Sent[] = [];
@@ -86,7 +87,7 @@ async function twice(
   disk.failAt("gone", at);
   assert.ok(await untilGone(() => live(replica, acked)), `operation ${at}`);
   disk = end(disk);
-  disk.failAt("gone", pick(40));
+  disk.failAt("gone", again);
   const died = await untilGone(async () => {
     await live(await openReplica(portsOf(disk), identity), acked);
   });
@@ -115,5 +116,19 @@ power("a replica keeps it when the process ends first, and then the power fails"
     });
   }
 });
+
+power(
+  "a manifest that was written and not flushed before the process ended is not built on",
+  async () => {
+    const at = (await operationsOf()).indexOf("write manifest", 60);
+    for (let again = 0; again < 48; again++) {
+      const restarted = (disk: SimulatedDisk): SimulatedDisk => {
+        disk.restart();
+        return disk;
+      };
+      await twice(at, seededPick(again + 1), restarted, again % 16);
+    }
+  },
+);
 
 power.run();
