@@ -12,6 +12,7 @@ import {
   controlRequest,
   diskFault,
   nicFault,
+  processorFault,
   type ServerStatus,
 } from "../firmware-sim/control.ts";
 import { SystemError } from "../protocol/error.ts";
@@ -47,14 +48,21 @@ Examples:
   lifeboat firmware-sim fault disk --server alpha
   lifeboat firmware-sim fault nic --server alpha --kind flapping
   lifeboat firmware-sim fault board --server alpha --kind fan-failed
+  lifeboat firmware-sim fault service-processor --server alpha --kind lying
   lifeboat firmware-sim reset --server alpha`;
 
 const FAULT_HELP = `
 Kinds of a disk:  ${diskFault.options.join(", ")}
 Kinds of a nic:   ${nicFault.options.join(", ")}
-Kinds of a board: ${boardFault.options.join(", ")}`;
+Kinds of a board: ${boardFault.options.join(", ")}
+Kinds of the service-processor: ${processorFault.options.join(", ")}`;
 
-const KINDS = { disk: diskFault, nic: nicFault, board: boardFault } as const;
+const KINDS = {
+  disk: diskFault,
+  nic: nicFault,
+  board: boardFault,
+  "service-processor": processorFault,
+} as const;
 type Part = keyof typeof KINDS;
 
 export function addFirmwareSimCommands(program: Command, world: World): void {
@@ -120,13 +128,18 @@ async function tell(world: World, options: ServerOptions, request: ControlReques
 }
 
 function statusTable(status: ServerStatus): string {
-  const { disks, adapters, boards, nicFirmware } = status;
+  const { disks, adapters, boards, nicFirmware, serviceProcessor } = status;
   const { pid, restarts } = nicFirmware;
   const rows = [
     ...disks.map(({ name, fault }) => ["disk", name, fault]),
     ...adapters.map(({ name, fault }) => ["nic", name, fault]),
     ...boards.map(({ name, fault }) => ["board", name, fault]),
     ["firmware", "nic", pid === undefined ? "not running" : `pid ${pid}, restarts ${restarts}`],
+    ...(serviceProcessor === undefined ? [] : [processorRow(serviceProcessor)]),
   ];
   return renderTable(["part", "name", "fault"], rows);
+}
+
+function processorRow({ url, power, fault }: NonNullable<ServerStatus["serviceProcessor"]>) {
+  return ["service-processor", `${url} ${power}`, fault];
 }

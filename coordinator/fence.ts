@@ -190,7 +190,7 @@ function takeState(
   }
   if (fence.phase !== "reading") return { type: "on", fence };
   if (power !== "Off") return failed(`Its service processor says ${power} after ForceOff`);
-  const read: OffRead = { afterMs: atMs - fence.switchedAtMs, uuid: fence.uuid, power };
+  const read: OffRead = { afterMs: Math.round(atMs - fence.switchedAtMs), uuid: fence.uuid, power };
   const reads = [...fence.reads, read];
   const phase = reads.length >= config.readsMin ? "witnessing" : "reading";
   return { type: "on", fence: { ...fence, phase, reads } };

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Thermal } from "./redfish-resources.ts";
+
 export type BoardFault =
   | "none"
   | "overheating"
@@ -74,6 +76,12 @@ function turnsOf(board: SimulatedBoard): number {
     case "memory-uncorrected":
       return TURNS + flicker(board, 15);
   }
+}
+
+/** What a service processor measures of the board. */
+export function boardThermal(board: SimulatedBoard): Thermal {
+  const temperatureCelsius = Math.round(board.millicelsius / 1_000);
+  return { temperatureCelsius, turnsPerMinute: turnsOf(board) };
 }
 
 /** The board's files, by path below the server's root. */

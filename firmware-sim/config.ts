@@ -8,9 +8,16 @@
  *   timeScale: 20                       # its devices live 20 times faster than the clock
  *   tickMs: 1000                        # of its own time
  *   nic: { device: eth0, periodMs: 1000 }
+ *   serviceProcessor:                   # Redfish over HTTPS on loopback; without it there is none
+ *     port: 8443
+ *     uuid: 6f1c2a44-1111-4222-8333-444455556666
+ *     username: admin
+ *     passwordFile: /etc/lifeboat/redfish.password
+ *     agentState: /var/lib/lifeboat/agent       # ForceOff ends the guests of this agent,
+ *     agentConfig: /etc/lifeboat/agent.yaml     #   and the agent
  * @module
  */
-import { join, resolve } from "node:path";
+import { isAbsolute, join, normalize, resolve } from "node:path";
 import { z } from "zod";
 import { type ServerId, serverId } from "../protocol/ids.ts";
 import { MANAGEMENT_LISTEN } from "../runtime/site.ts";
@@ -26,6 +33,26 @@ const nic = z.strictObject({
     .default("eth0"),
   /** How often the firmware reads its registers, in the server's own time. */
   periodMs: simulatedMs.default(1_000),
+});
+
+const folder = z
+  .string()
+  .max(4_096)
+  .refine((path) => isAbsolute(path) && normalize(path) !== "/", "must be an absolute path");
+
+const serviceProcessor = z.strictObject({
+  /** On loopback; 0 takes a free one, which `lifeboat firmware-sim status` shows. */
+  port: z.int().min(0).max(65_535).default(0),
+  uuid: z.string().regex(/^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$/, "must be a UUID"),
+  username: z.string().min(1).max(64),
+  /** A file of this user's own whose first line is the password. */
+  passwordFile: folder,
+  /** In PEM; without it openssl makes one. */
+  tls: z.strictObject({ key: folder, certificate: folder }).optional(),
+  /** What has no power after ForceOff: guests whose files are below this folder of an agent, */
+  agentState: folder.optional(),
+  /** and the agent that was started with this configuration. */
+  agentConfig: folder.optional(),
 });
 
 export const firmwareSimFile = z
@@ -45,6 +72,7 @@ export const firmwareSimFile = z
     /** Between two states of the devices, in the server's own time. */
     tickMs: simulatedMs.default(1_000),
     nic: nic.prefault({}),
+    serviceProcessor: serviceProcessor.optional(),
   })
   .refine(
     ({ timeScale, tickMs, nic: { periodMs } }) =>

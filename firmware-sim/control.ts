@@ -25,11 +25,20 @@ export const boardFault = z.enum([
   "memory-uncorrected",
 ]);
 
+/** What its service processor may be like; `reset` makes it honest again. */
+export const processorFault = z.enum(["slow", "lying", "dead", "wrong-machine"]);
+
 export const controlRequest = z.discriminatedUnion("type", [
   /** Without `device` the first of its kind. */
   z.strictObject({ type: z.literal("disk"), device: device.optional(), fault: diskFault }),
   z.strictObject({ type: z.literal("nic"), device: device.optional(), fault: nicFault }),
   z.strictObject({ type: z.literal("board"), device: device.optional(), fault: boardFault }),
+  z.strictObject({
+    type: z.literal("service-processor"),
+    /** There is one. */
+    device: z.undefined().optional(),
+    fault: processorFault,
+  }),
   /** Mends every device. */
   z.strictObject({ type: z.literal("reset") }),
   z.strictObject({ type: z.literal("status") }),
@@ -45,6 +54,14 @@ export const serverStatus = z.strictObject({
   disks: z.array(deviceStatus),
   adapters: z.array(deviceStatus),
   boards: z.array(deviceStatus),
+  serviceProcessor: z
+    .strictObject({
+      url: z.string(),
+      fingerprint: z.string(),
+      power: z.string(),
+      fault: z.string(),
+    })
+    .optional(),
   nicFirmware: z.strictObject({
     /** Absent while it is not running. */
     pid: z.int().positive().optional(),

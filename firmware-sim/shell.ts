@@ -9,6 +9,7 @@ import { parseWith } from "../protocol/message.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { seldom } from "../runtime/seldom.ts";
+import { boardThermal } from "./board.ts";
 import { type ControlAnswer, type ControlRequest, controlRequest } from "./control.ts";
 import {
   type Devices,
@@ -19,6 +20,8 @@ import {
   targetOf,
 } from "./faults.ts";
 import type { Kept } from "./keep-running.ts";
+import type { Thermal } from "./redfish-resources.ts";
+import type { RedfishService } from "./redfish-service.ts";
 import type { Tree } from "./tree.ts";
 
 export interface ServerOptions {
@@ -31,11 +34,14 @@ export interface ServerOptions {
   readonly log: Log;
   readonly tree: Tree;
   readonly nicFirmware: () => ReturnType<Kept["status"]>;
+  /** Undefined while there is none. */
+  readonly redfish: () => RedfishService | undefined;
 }
 
 export interface SimulatedServer {
   /** Does what one line of the control socket asks, and answers with a line. */
   answer(line: string): Promise<string>;
+  thermal(): Thermal;
   /** Stops the devices' time; their files stay as they are. */
   stop(): Promise<void>;
 }
@@ -45,7 +51,7 @@ export interface SimulatedServer {
  * @throws SystemError FILE_FAILED
  */
 export async function startServer(options: ServerOptions): Promise<SimulatedServer> {
-  const { serverId, bootId, tickMs, clock, log, tree, nicFirmware } = options;
+  const { serverId, bootId, tickMs, clock, log, tree, nicFirmware, redfish } = options;
   const complain = seldom(clock);
   let devices = startDevices(serverId, bootId);
   let writing: Promise<void> | undefined;
@@ -66,6 +72,7 @@ export async function startServer(options: ServerOptions): Promise<SimulatedServ
     });
   };
   const obey = async (request: ControlRequest): Promise<void> => {
+    breakProcessor(redfish(), request);
     for (const command of commandsOf(devices, request)) {
       devices = stepDevices(devices, { type: "fault", command });
       log.info("A device was changed", { ...command });
@@ -77,8 +84,9 @@ export async function startServer(options: ServerOptions): Promise<SimulatedServ
   return {
     async answer(line) {
       const answer = await obeyed(obey, line);
-      return JSON.stringify(answer ?? statusOf(serverId, devices, nicFirmware()));
+      return JSON.stringify(answer ?? statusOf(serverId, devices, nicFirmware(), redfish()));
     },
+    thermal: () => boardThermal(devices.boards[0]!),
     async stop() {
       timer.cancel();
       await writing?.catch(() => undefined);
@@ -90,6 +98,7 @@ export async function startServer(options: ServerOptions): Promise<SimulatedServ
 function commandsOf(devices: Devices, request: ControlRequest): readonly FaultCommand[] {
   switch (request.type) {
     case "status":
+    case "service-processor":
       return [];
     case "reset":
       return [
@@ -102,6 +111,14 @@ function commandsOf(devices: Devices, request: ControlRequest): readonly FaultCo
     case "board":
       return [requireTarget(devices, request)];
   }
+}
+
+/** @throws SystemError USAGE */
+function breakProcessor(service: RedfishService | undefined, request: ControlRequest): void {
+  if (request.type === "reset") service?.processor.break("none");
+  if (request.type !== "service-processor") return;
+  if (service === undefined) throw new SystemError("USAGE", "It has no service processor");
+  service.processor.break(request.fault);
 }
 
 function mending(type: FaultCommand["type"], device: string): FaultCommand {
@@ -134,6 +151,7 @@ function statusOf(
   serverId: ServerId,
   { disks, adapters, boards }: Devices,
   nicFirmware: ReturnType<Kept["status"]>,
+  service: RedfishService | undefined,
 ): ControlAnswer {
   const brief = ({ name, fault }: { readonly name: string; readonly fault: string }) => ({
     name,
@@ -146,5 +164,10 @@ function statusOf(
     adapters: adapters.map(brief),
     boards: boards.map(brief),
     nicFirmware,
+    ...(service === undefined ? {} : { serviceProcessor: processorStatus(service) }),
   };
+}
+
+function processorStatus({ url, fingerprint, processor }: RedfishService) {
+  return { url, fingerprint, ...processor.status() };
 }

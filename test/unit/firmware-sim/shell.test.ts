@@ -35,6 +35,7 @@ async function start() {
   const clock = manualClock();
   const tree = memoryTree();
   const server = await startServer({
+    redfish: () => undefined,
     serverId: serverId.parse("alpha"),
     bootId: "boot-1",
     tickMs: TICK_MS,
@@ -140,7 +141,12 @@ shell("startServer() fails where its files cannot be", async () => {
   const options = { bootId: "boot-1", tickMs: 1, clock: manualClock(), log: silentLog, tree };
   const id = serverId.parse("alpha");
   const nicFirmware = () => ({ restarts: 0 });
-  const failed = startServer({ ...options, serverId: id, nicFirmware });
+  const failed = startServer({
+    ...options,
+    serverId: id,
+    nicFirmware,
+    redfish: () => undefined,
+  });
   assert.is(await failed.catch((error: SystemError) => error.code), "FILE_FAILED");
 });
 
