@@ -4,7 +4,9 @@
  */
 import type { Command } from "commander";
 import { addAcknowledgeCommands } from "./predictor/acknowledge.ts";
+import { addBacktestCommand } from "./predictor/backtest.ts";
 import { addExplainCommand } from "./predictor/explain.ts";
+import { addFleetCommand } from "./predictor/fleet.ts";
 import { addOutcomeCommands } from "./predictor/outcomes.ts";
 import { addScoreCommand } from "./predictor/score.ts";
 import { addScoreRowsCommand } from "./predictor/score-rows.ts";
@@ -19,4 +21,6 @@ export function addPredictorCommands(program: Command, world: World): void {
   addExplainCommand(predictor, world);
   addAcknowledgeCommands(predictor, world);
   addOutcomeCommands(predictor, world);
+  addFleetCommand(predictor, world);
+  addBacktestCommand(predictor, world);
 }

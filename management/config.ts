@@ -3,7 +3,8 @@
  * @module
  */
 import { z } from "zod";
-import { address } from "../protocol/ids.ts";
+import { SystemError } from "../protocol/error.ts";
+import { address, serverId } from "../protocol/ids.ts";
 import { COORDINATOR_LISTEN, MANAGEMENT_LISTEN } from "../runtime/site.ts";
 import { DEFAULTS } from "./state.ts";
 import { EVENTS_KEPT } from "./store.ts";
@@ -31,7 +32,25 @@ const section = z.strictObject({
   insecureNetwork: z.boolean().default(false),
   eventsKept: z.int().min(100).max(10_000_000).default(EVENTS_KEPT),
   policy: policy.prefault({}),
+  /** Rack -> the servers in it, for those who want them compared. */
+  racks: z.record(z.string().min(1).max(63), z.array(serverId).max(1_000)).default({}),
 });
+
+/** Server -> rack. @throws SystemError CONFIG_INVALID if one is in two racks */
+export function rackOf(racks: Readonly<Record<string, readonly string[]>>): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [rack, servers] of Object.entries(racks)) {
+    for (const server of servers) {
+      const other = found.get(server);
+      if (other !== undefined) {
+        const reason = `management.racks: ${server} is in ${other} and in ${rack}`;
+        throw new SystemError("CONFIG_INVALID", reason);
+      }
+      found.set(server, rack);
+    }
+  }
+  return found;
+}
 
 /** A site's file as the management server reads it: other programs check their own parts. */
 export const managementFile = z.strictObject({

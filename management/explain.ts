@@ -112,6 +112,9 @@ function isSame({ prediction }: PredictionRecord, one: Bare): boolean {
   );
 }
 
+/** Whose probability differs from finding to finding: the prediction has it. */
+const OWN_OUTLOOK: readonly (string | undefined)[] = [undefined, "drive-model"];
+
 /** Each signal of each rule once, the first time it was told. */
 function reasonsOf(evidence: readonly Evidence[]): Reason[] {
   const seen = new Set<string>();
@@ -119,7 +122,7 @@ function reasonsOf(evidence: readonly Evidence[]): Reason[] {
     const key = `${one.rule}/${one.signal}`;
     if (seen.has(key)) return [];
     seen.add(key);
-    const outlook = one.rule === undefined ? undefined : OUTLOOK[one.rule as Rule];
+    const outlook = OWN_OUTLOOK.includes(one.rule) ? undefined : OUTLOOK[one.rule as Rule];
     const beyond = one.threshold > 0 ? { times: one.value / one.threshold } : {};
     return [{ ...one, ...beyond, ...(outlook === undefined ? {} : { outlook }) }];
   });

@@ -58,6 +58,23 @@ export function quantile(samples: readonly number[], share: number): number {
   return below + (sorted[Math.ceil(at)]! - below) * (at - Math.floor(at));
 }
 
+/**
+ * Between which values the median lies with at least 95 %, whatever the distribution: order
+ * statistics whose ranks leave at most 2.5 % on each side. Undefined of fewer than six samples.
+ */
+export function medianInterval(samples: readonly number[]): Interval | undefined {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const { length: all } = sorted;
+  let left = 0;
+  let below = Math.exp(all * Math.log(0.5));
+  while (below <= TAIL) {
+    left++;
+    below += Math.exp(choose(all, left) + all * Math.log(0.5));
+  }
+  if (left === 0) return undefined;
+  return [sorted[left - 1]!, sorted[sorted.length - left]!];
+}
+
 /** Where `isBelow` turns false between the two ends. */
 function solve(isBelow: (at: number) => boolean, from: number, to: number): number {
   let [low, high] = [from, to];

@@ -1,17 +1,17 @@
 /**
- * What the site was like, beside its predictions: which devices are not well, and how long each
- * server was watched.
+ * What the site was like, beside its predictions: which devices are not well, how long each server
+ * was watched, and what it is made of.
  * @module
  */
 import { type Principal, roleOf, subjectOf } from "../protocol/ids.ts";
-import type { RiskChange } from "../protocol/prediction.ts";
+import type { RiskChange, ServerComponents } from "../protocol/prediction.ts";
 import { keyOf } from "./state.ts";
 import {
   isUnwell,
   type ManagementStore,
   nextRisk,
+  type Records,
   type RiskRecord,
-  type WatchedRecord,
 } from "./store.ts";
 
 /** So often the time watched is made durable: at most so much of it is lost. */
@@ -25,17 +25,20 @@ export interface History {
   risks(): readonly RiskRecord[];
   /** These have a link now. */
   watch(connected: readonly Principal[], atMs: number): void;
-  /** By server. */
-  watchedMs(): ReadonlyMap<string, number>;
+  /** Of all servers together. */
+  watchedMs(): number;
+  takeComponents(components: ServerComponents): void;
+  components(): readonly ServerComponents[];
 }
 
 export function historyOf(
-  kept: { readonly risks: readonly RiskRecord[]; readonly watched: readonly WatchedRecord[] },
-  store: Pick<ManagementStore, "saveRisk" | "saveWatched">,
+  kept: Pick<Records, "risks" | "watched" | "components">,
+  store: Pick<ManagementStore, "saveRisk" | "saveWatched" | "saveComponents">,
   write: (task: () => void) => void,
 ): History {
   const risks = new Map(kept.risks.map((record) => [keyOf(record.change), record]));
   const watched = new Map(kept.watched.map((record) => [record.serverId, record.watchedMs]));
+  const components = new Map(kept.components.map((one) => [one.serverId, one]));
   let lookedAtMs: number | undefined;
   let savedAtMs: number | undefined;
   return {
@@ -60,7 +63,15 @@ export function historyOf(
         write(() => store.saveWatched({ serverId, watchedMs }));
       }
     },
-    watchedMs: () => watched,
+    watchedMs: () => [...watched.values()].reduce((sum, ms) => sum + ms, 0),
+    takeComponents(one) {
+      const { serverId } = one;
+      // Said on each new link: mostly the same as before.
+      if (JSON.stringify(components.get(serverId)) === JSON.stringify(one)) return;
+      components.set(serverId, one);
+      write(() => store.saveComponents(one));
+    },
+    components: () => [...components.values()],
   };
 }
 

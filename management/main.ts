@@ -8,7 +8,7 @@ import { realRandom } from "../runtime/random.ts";
 import { ensureSecret, readSecret } from "../runtime/secrets.ts";
 import { runServer } from "../runtime/server-program.ts";
 import { foldersOf, readConfig } from "../runtime/site.ts";
-import { managementFile } from "./config.ts";
+import { managementFile, rackOf } from "./config.ts";
 import { startManagement } from "./shell.ts";
 import { DEFAULTS } from "./state.ts";
 import { openManagementStore } from "./store.ts";
@@ -18,7 +18,7 @@ const LOCK_MS = 5_000;
 
 await runServer("management", async (args, log) => {
   const file = readConfig(args.config, managementFile);
-  const { eventsKept, policy } = file.management;
+  const { eventsKept, policy, racks } = file.management;
   const folders = foldersOf(args.state ?? file.state ?? args.defaultState, file.secrets);
   const listen = parseAddress(args.listen ?? file.management.listen);
   const coordinator = parseAddress(args.coordinator ?? file.management.coordinator);
@@ -31,6 +31,7 @@ await runServer("management", async (args, log) => {
     insecureNetwork: args.insecureNetwork || file.management.insecureNetwork,
     coordinatorUrl: `ws://${formatAddress(coordinator)}`,
     config: { ...DEFAULTS, ...policy },
+    rackOf: rackOf(racks),
     store,
     secretOf: (who) => readSecret(folders.secrets, who),
     secret: ensureSecret(folders.secrets, "management"),

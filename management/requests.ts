@@ -8,18 +8,21 @@ import type { Message } from "../protocol/message.ts";
 import type { Ask, Event as LineEvent, Request } from "../protocol/operator.ts";
 import type { Link } from "../runtime/link.ts";
 import type { AlarmRecord, FailureRecord, WordAsk } from "./alarm.ts";
+import { backtest } from "./backtest.ts";
 import type { AcknowledgeAsk } from "./baseline.ts";
 import { evidenceOf, explain } from "./explain.ts";
+import { type FleetView, fleetView } from "./fleet.ts";
 import type { Followers } from "./followers.ts";
+import type { History } from "./history.ts";
 import { type Operations, refuse, respond } from "./operations.ts";
 import { outcomesOf } from "./outcomes.ts";
 import type { DecidedAsk, Event } from "./state.ts";
 import type { Status } from "./status.ts";
-import type { RiskRecord } from "./store.ts";
 import type { Happening } from "./timeline.ts";
 
 /** Events in one answer; who wants more asks again, after the last of them. */
 export const EVENTS_ANSWERED_MAX = 500;
+const DAY_MS = 86_400_000;
 /** Devices in one answer, the newest first. */
 const EXPLANATIONS_MAX = 256;
 /** How long the core or the coordinator may take to answer. */
@@ -37,8 +40,11 @@ export interface RequestPorts {
   readonly alarms: () => readonly AlarmRecord[];
   readonly failures: () => readonly FailureRecord[];
   readonly serverOf: (hostId: HostId) => ServerId | undefined;
-  /** Devices that are suspect or failing. */
-  readonly risks: () => readonly RiskRecord[];
+  readonly history: Pick<History, "risks" | "watchedMs" | "components">;
+  /** Server -> rack. */
+  readonly rackOf: ReadonlyMap<string, string>;
+  /** How close together alarms are "at once". */
+  readonly atOnceMs: number;
   readonly status: () => Status;
   readonly eventsAfter: (id: number, limit: number) => LineEvent[];
   readonly dispatch: (event: Event) => void;
@@ -62,6 +68,16 @@ export function takeRequest(link: Link, { operationId, ask }: Request, ports: Re
       break;
     case "outcomes":
       respond(link, operationId, outcomesOf(ports.alarms(), ports.failures()));
+      break;
+    case "backtest":
+      respond(
+        link,
+        operationId,
+        backtest(ports.alarms(), ports.failures(), ports.history.watchedMs()),
+      );
+      break;
+    case "fleet":
+      respond(link, operationId, fleetFor(ask.days, ports));
       break;
     case "explain":
       explainFor(link, operationId, ask, ports);
@@ -110,6 +126,19 @@ function decide(link: Link, operationId: OperationId, ask: DecidedAsk, ports: Re
   ports.dispatch({ type: "ask", operationId, ask, atMs });
 }
 
+function fleetFor(days: number, ports: RequestPorts): FleetView {
+  const { history, rackOf, atOnceMs } = ports;
+  return fleetView({
+    servers: history.components(),
+    rackOf,
+    alarms: ports.alarms(),
+    risks: history.risks(),
+    nowMs: Date.parse(ports.wallTime()),
+    windowMs: days * DAY_MS,
+    atOnceMs,
+  });
+}
+
 function explainFor(
   link: Link,
   operationId: OperationId,
@@ -121,7 +150,11 @@ function explainFor(
     refuse(link, operationId, "HOST_UNKNOWN", `Host ${hostId} is unknown`);
     return;
   }
-  const all = explain({ serverId, component, device }, ports.risks(), ports.status().predictions);
+  const all = explain(
+    { serverId, component, device },
+    ports.history.risks(),
+    ports.status().predictions,
+  );
   respond(link, operationId, { explanations: all.slice(0, EXPLANATIONS_MAX) });
 }
 
@@ -139,7 +172,9 @@ function acknowledge(
   const serverId = ports.serverOf(ask.hostId);
   const { predictions } = ports.status();
   const evidence =
-    serverId === undefined ? [] : evidenceOf({ ...ask, serverId }, ports.risks(), predictions);
+    serverId === undefined
+      ? []
+      : evidenceOf({ ...ask, serverId }, ports.history.risks(), predictions);
   ports.dispatch({ type: "acknowledge", operationId, ask, evidence, wallTime, atMs });
 }
 

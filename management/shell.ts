@@ -42,6 +42,8 @@ export interface ManagementOptions {
   /** ws://host:port */
   readonly coordinatorUrl: string;
   readonly config: Config;
+  /** Server -> rack, where the configuration says so. */
+  readonly rackOf?: ReadonlyMap<string, string>;
   /** Stays open when the management server is closed. */
   readonly store: ManagementStore;
   readonly secretOf: (who: Principal) => string | undefined;
@@ -218,6 +220,10 @@ class Shell {
       case "telemetry":
         this.telemetry.set(link.peer, message);
         break;
+      case "server-components":
+        this.history.takeComponents(message);
+        this.flush();
+        break;
       case "baselines-taken":
         this.baselinesTaken.set(message.serverId, message);
         break;
@@ -250,7 +256,7 @@ class Shell {
   }
 
   private request(link: Link, request: Request): void {
-    const { clock, store } = this.options;
+    const { clock, store, config, rackOf = new Map() } = this.options;
     takeRequest(link, request, {
       pending: this.pending,
       followers: this.followers,
@@ -258,7 +264,9 @@ class Shell {
       wallTime: () => clock.wallTime(),
       alarms: () => Object.values(this.machine.state.alarms),
       failures: store.failures,
-      risks: () => this.history.risks(),
+      history: this.history,
+      rackOf,
+      atOnceMs: config.stampedeWindowMs,
       serverOf: (hostId) => this.machine.state.settings.hosts[hostId],
       status: () => this.status(),
       eventsAfter: store.eventsAfter,

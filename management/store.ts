@@ -9,7 +9,9 @@ import {
   type RiskChange,
   riskChange,
   type SensorFault,
+  type ServerComponents,
   sensorFault,
+  serverComponents,
 } from "../protocol/prediction.ts";
 import { type Database, openDatabase } from "../runtime/database.ts";
 import { readRecord } from "../runtime/record.ts";
@@ -60,6 +62,7 @@ const MIGRATIONS = [
    CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT NOT NULL) STRICT;`,
   `${["alarms", "failures", "risks", "watched"].map(keyed).join("\n")}`,
   keyed("baselines"),
+  keyed("components"),
 ];
 
 export const sensorFaultRecord = z.strictObject({
@@ -120,6 +123,7 @@ export interface Records {
   readonly risks: RiskRecord[];
   readonly watched: WatchedRecord[];
   readonly baselines: BaselineRecord[];
+  readonly components: ServerComponents[];
 }
 
 /** A new site watches and writes down, and does nothing. */
@@ -142,6 +146,7 @@ export interface ManagementStore {
   /** Forgets it again once the device is well. */
   saveRisk(record: RiskRecord): void;
   saveWatched(record: WatchedRecord): void;
+  saveComponents(components: ServerComponents): void;
   saveBaseline(record: BaselineRecord): void;
   forgetBaseline(baselineId: string): void;
   /** The highest sequence of a sender's spool that was taken; 0 before the first. */
@@ -168,6 +173,7 @@ export function openManagementStore(path: string, eventsKept = EVENTS_KEPT): Man
       risks: readAll(database, "risks", riskRecord),
       watched: readAll(database, "watched", watchedRecord),
       baselines: readAll(database, "baselines", baselineRecord),
+      components: readAll(database, "components", serverComponents),
     }),
     saveSettings: (record) => upsert(database, "settings", "settings", record),
     savePrediction(record) {
@@ -213,6 +219,10 @@ export function openManagementStore(path: string, eventsKept = EVENTS_KEPT): Man
       upsert(database, "watched", record.serverId, record, true);
       forget(database, "watched", DEVICES_KEPT);
     },
+    saveComponents(components) {
+      upsert(database, "components", components.serverId, components, true);
+      forget(database, "components", DEVICES_KEPT);
+    },
     saveBaseline: (record) => upsert(database, "baselines", record.baselineId, record),
     forgetBaseline(baselineId) {
       database.run("DELETE FROM baselines WHERE id = ?", baselineId);
@@ -248,7 +258,8 @@ type Table =
   | "failures"
   | "risks"
   | "watched"
-  | "baselines";
+  | "baselines"
+  | "components";
 
 function upsert(database: Database, table: Table, id: string, record: unknown, done = false): void {
   database.run(

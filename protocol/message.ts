@@ -15,6 +15,7 @@ import {
   predictionCleared,
   riskChange,
   sensorFault,
+  serverComponents,
   telemetry,
 } from "./prediction.ts";
 
@@ -54,6 +55,7 @@ export const message = z.discriminatedUnion("type", [
   telemetry,
   baselines,
   baselinesTaken,
+  serverComponents,
   authority.inventory,
   authority.vmReportMessage,
   authority.refusal,

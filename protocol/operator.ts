@@ -88,6 +88,9 @@ export const request = z.strictObject({
       device: text,
       signal: text.optional(),
     }),
+    z.strictObject({ method: z.literal("backtest") }),
+    /** How far back a prediction counts. */
+    z.strictObject({ method: z.literal("fleet"), days: z.int().min(1).max(3_650) }),
     z.strictObject({
       method: z.literal("explain"),
       hostId,

@@ -136,3 +136,15 @@ export const baselinesTaken = z.strictObject({
   lapsed: z.array(operationId).max(BASELINES_MAX),
 });
 export type BaselinesTaken = z.infer<typeof baselinesTaken>;
+
+const DISKS_MAX = 256;
+
+/** What a server is made of, to be compared with its peers; a newer one replaces it. */
+export const serverComponents = z.strictObject({
+  type: z.literal("server-components"),
+  serverId,
+  /** "" where nobody says. */
+  model: text,
+  disks: z.array(z.strictObject({ device: text, model: text })).max(DISKS_MAX),
+});
+export type ServerComponents = z.infer<typeof serverComponents>;

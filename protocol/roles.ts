@@ -11,7 +11,7 @@ type Pair = `${Role}>${Role}`;
 
 /** sender>receiver -> messages. A pair that is absent may say nothing. */
 export const MAY_SAY: Readonly<Partial<Record<Pair, readonly MessageType[]>>> = {
-  "agent>management": ["deliver", "telemetry", "baselines-taken"],
+  "agent>management": ["deliver", "telemetry", "baselines-taken", "server-components"],
   "nic>management": ["deliver", "telemetry"],
   "management>agent": ["delivered", "baselines"],
   "management>nic": ["delivered"],
@@ -90,6 +90,7 @@ function spokenFor(message: Message): string | undefined {
       return message.hostId;
     case "telemetry":
     case "baselines-taken":
+    case "server-components":
       return message.serverId;
     case "deliver":
       return message.body.serverId;

@@ -30,6 +30,8 @@ export interface UplinkOptions {
   readonly log: Log;
   /** What the management server says, but for acknowledgements. */
   readonly onMessage?: (message: Message) => void;
+  /** What else is said at the start of each link. */
+  readonly greeting?: () => readonly Message[];
   /** Asked at the start of each link and every `telemetryMs`. */
   readonly telemetry: () => Telemetry;
   /** Default: TELEMETRY_MS. */
@@ -61,6 +63,7 @@ export function openUplink(options: UplinkOptions): Uplink {
       log.info("Linked to the management server", { pending: spool.pending });
       spool.linkUp((message) => link.send(message));
       link.send(telemetry());
+      for (const message of options.greeting?.() ?? []) link.send(message);
     },
     onMessage(message) {
       if (message.type === "delivered") spool.delivered(message.spool, message.sequence);

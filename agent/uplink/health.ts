@@ -11,7 +11,7 @@ import { type Config, DEFAULT_CONFIG } from "../../predictor/config.ts";
 import type { Effect } from "../../predictor/evidence.ts";
 import { type ComponentRisk, risks } from "../../predictor/predictor.ts";
 import { telemetryOf } from "../../predictor/report.ts";
-import { healthReporter } from "../../predictor/reporter.ts";
+import { type HealthReporter, healthReporter } from "../../predictor/reporter.ts";
 import { NOTHING_REPORTED, reported } from "../../predictor/standing.ts";
 import { SystemError } from "../../protocol/error.ts";
 import type { HostId, ServerId } from "../../protocol/ids.ts";
@@ -25,7 +25,7 @@ import { openRedfish } from "../../runtime/redfish.ts";
 import { redfishConfig } from "../../runtime/redfish-config.ts";
 import { readPassword } from "../../runtime/secrets.ts";
 import type { SmallFiles } from "../../runtime/small-files.ts";
-import { openUplink } from "../../runtime/uplink.ts";
+import { openUplink, type Uplink } from "../../runtime/uplink.ts";
 import { DEVICE_PATTERN, disks, TYPE_PATTERN } from "../sensors/disks.ts";
 import { ethtool } from "../sensors/ethtool.ts";
 import { type Inventory, type InventorySource, readInventory } from "../sensors/inventory.ts";
@@ -36,10 +36,13 @@ import { startRounds } from "../sensors/rounds.ts";
 import { FILE_SOURCES } from "../sensors/sources.ts";
 import { DEFAULT_PERIODS, type SlowReader, type Watch, watchSensors } from "../sensors/watch.ts";
 import { keepBaselines } from "./baselines.ts";
+import { tellComponents } from "./components.ts";
 
 const HOUR_MS = 3_600_000;
 /** How often it is looked whether a prediction holds no more. */
 const LOOK_MS = 1_000;
+/** The same for whether a disk came or went. */
+const COMPONENTS_MS = 60_000;
 const periodMs = z
   .int()
   .min(100)
@@ -125,20 +128,13 @@ export function watchHealth(options: HealthOptions): Health {
     ...options,
     self: `agent:${hostId}`,
     telemetry: () => telemetryOf(watch.state(), serverId, residentBytes()),
+    greeting: () => components.greeting(),
     onMessage: (message) => {
       if (message.type === "baselines") acknowledged.take(message);
     },
   });
   const config = { ...DEFAULT_CONFIG, origin: random.hex(8) };
-  const kept = openDocument(`${spoolPath}.reported`, reported, NOTHING_REPORTED, log);
-  const reporter = healthReporter({
-    serverId,
-    source: "agent",
-    config,
-    kept: kept.value,
-    keep: kept.save,
-    report: (body) => uplink.report(body),
-  });
+  const reporter = openReporter(options, config, uplink);
   const baselinesKept = openDocument(`${spoolPath}.baselines`, baselines, [], log);
   const watch = startSensors(options, config, baselinesKept.value, (effect) => {
     tell(log, effect);
@@ -150,6 +146,8 @@ export function watchHealth(options: HealthOptions): Health {
     acknowledged.look();
   });
   const inventory = watchInventory(options);
+  const components = tellComponents(serverId, watch, inventory.newest, uplink);
+  const comparing = clock.every(COMPONENTS_MS, () => components.look());
   const hourly = clock.every(HOUR_MS, () => void inventory.read());
   void inventory.read();
   return {
@@ -159,11 +157,28 @@ export function watchHealth(options: HealthOptions): Health {
     async stop() {
       hourly.cancel();
       looking.cancel();
+      comparing.cancel();
       watch.stop();
       options.smallFiles.close();
       uplink.close();
     },
   };
+}
+
+function openReporter(
+  { serverId, spoolPath, log }: HealthOptions,
+  config: Config,
+  uplink: Uplink,
+): HealthReporter {
+  const kept = openDocument(`${spoolPath}.reported`, reported, NOTHING_REPORTED, log);
+  return healthReporter({
+    serverId,
+    source: "agent",
+    config,
+    kept: kept.value,
+    keep: kept.save,
+    report: (body) => uplink.report(body),
+  });
 }
 
 /** The role matrix lets `agent:x` speak for server x: any other would be refused on each link. */

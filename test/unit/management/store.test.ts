@@ -60,6 +60,7 @@ openManagement("begins in shadow mode, armed, knowing nothing", () => {
     risks: [],
     watched: [],
     baselines: [],
+    components: [],
   });
   store.close();
 });

@@ -16,6 +16,7 @@ const ALLOWED: Record<Message["type"], readonly string[]> = {
   telemetry: ["agent>management", "nic>management"],
   baselines: ["management>agent"],
   "baselines-taken": ["agent>management"],
+  "server-components": ["agent>management"],
   inventory: ["agent>coordinator"],
   "vm-report": ["agent>coordinator"],
   refusal: ["agent>coordinator"],

@@ -72,6 +72,11 @@ const SAMPLES: Record<MessageType, object> = {
     ],
   },
   "baselines-taken": { serverId: "alpha", taken: ["b-1"], lapsed: [] },
+  "server-components": {
+    serverId: "alpha",
+    model: "X1",
+    disks: [{ device: "sda", model: "ST4000" }],
+  },
   inventory: {
     hostId: "alpha",
     serverId: "alpha",
