@@ -109,6 +109,32 @@ commands(
   },
 );
 
+commands("host fence asks for what was said, and shows the plan of a dry run", async (site) => {
+  const command = ["host", "fence", "alpha", "--server", "alpha"];
+  const asked = run([...site.args, ...command, "--dry-run"]);
+  const fence = await site.coordinator.take("fence");
+  const { operationId, hostId, serverId, dryRun, guestsWillStop, evenIfConnected } = fence;
+  assert.equal([hostId, serverId, dryRun], ["alpha", "alpha", true]);
+  assert.equal([guestsWillStop, evenIfConnected], [false, false]);
+  const detail = { uuid: null, guests: ["counter"], nicHeard: false, refusal: "No servers entry" };
+  site.coordinator.send({ type: "operation-result", operationId, ok: true, detail });
+  const { out, code } = await asked;
+  assert.is(code, 0);
+  assert.match(out, /no service processor.*Guests +counter.*no proof can come.*Refused: No/s);
+});
+
+commands("host fence ends with 1 and the reason when nothing is proven", async (site) => {
+  const command = ["host", "fence", "alpha", "--server", "alpha", "--guests-will-stop"];
+  const asked = run([...site.args, ...command]);
+  const { operationId, guestsWillStop } = await site.coordinator.take("fence");
+  assert.is(guestsWillStop, true);
+  const failed = { ok: false, code: "FENCE_FAILED", reason: "It says On" } as const;
+  site.coordinator.send({ type: "operation-result", operationId, ...failed });
+  const { err, code } = await asked;
+  assert.is(code, 1);
+  assert.match(err, /It says On/);
+});
+
 commands("mode, disarm and arm change what they say", async ({ args, management }) => {
   assert.is((await run([...args, "mode", "act"])).out, "Mode act\n");
   assert.is((await run([...args, "disarm"])).out, "Mode act, disarmed\n");
