@@ -102,6 +102,7 @@ alarms("step() counts what was cleared for the stampede until the window is over
     at.predicts(`of-${server}`, server);
     at.clears(`of-${server}`, server);
   }
+  assert.equal(order(at.wait(DEFAULTS.stampedeWindowMs - 1)), []);
   assert.match(notes(at.predicts("p1")).at(-1)!, /taken for a fault of the sensors/);
   const later = armed();
   for (const server of ["bravo", "charlie"]) {

@@ -78,6 +78,9 @@ fleet("fleetView() leaves alone what chance does, and what is long ago", () => {
     quiet.groups.filter(({ standsOut }) => standsOut),
     [],
   );
+  const one = [0, 1, 9, 10, 11, 12].map((server) => alarm(server, "sda", server * DAY_MS));
+  const odd = groupOf(view({ alarms: one }), "Bad 4000");
+  assert.ok(odd!.p < 0.05 && !odd!.standsOut, `one of four groups: ${odd!.p}`);
   const old = view({ alarms: [alarm(0, "sda", 31 * DAY_MS)] });
   assert.is(groupOf(old, "Bad 4000")?.hits, 0);
 });
