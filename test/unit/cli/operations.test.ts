@@ -9,16 +9,24 @@ import { parseDefinition } from "../../../agent/qemu/definition.ts";
 import { buildProgram } from "../../../cli/program.ts";
 import type { World } from "../../../cli/world.ts";
 import { coordinatorFile } from "../../../coordinator/config.ts";
+import { firmwareSimFile } from "../../../firmware-sim/config.ts";
 import { managementFile } from "../../../management/config.ts";
 
 const PAGE = join(import.meta.dirname, "..", "..", "..", "docs", "operations.md");
 const page = readFileSync(PAGE, "utf8");
-const examples = [...page.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, text]) => text!);
+
+/** The file shown in the section of this heading. */
+function example(heading: string): string {
+  const section = page.slice(page.indexOf(`### ${heading}\n`));
+  const [, text] = /^```yaml\n(.*?)^```$/ms.exec(section) ?? [];
+  assert.ok(text, `no example under ${heading}`);
+  return text!;
+}
 
 const operations = suite("docs/operations.md");
 
 operations("shows the defaults of a site's file", () => {
-  const site = parse(examples[0]!);
+  const site = parse(example("Control, management server, coordinator"));
   const { management } = managementFile.parse(site);
   const { coordinator } = coordinatorFile.parse(site);
   assert.equal(management, managementFile.parse({}).management);
@@ -29,11 +37,16 @@ operations("shows the defaults of a site's file", () => {
 });
 
 operations("shows an agent's file that the agent takes", () => {
-  assert.is(parseAgentConfig(examples[1]!, "agent.yaml").hostId as string, "alpha");
+  assert.is(parseAgentConfig(example("Agent"), "agent.yaml").hostId as string, "alpha");
+});
+
+operations("shows a simulated server's file that the simulator takes", () => {
+  const { serviceProcessor } = firmwareSimFile.parse(parse(example("Firmware simulator")));
+  assert.is(serviceProcessor?.port, 8_443);
 });
 
 operations("shows a definition that can be run", () => {
-  assert.is(parseDefinition(examples[2]!, "web.yaml").name, "web");
+  assert.is(parseDefinition(example("A guest"), "web.yaml").name, "web");
 });
 
 operations("names every command", () => {
