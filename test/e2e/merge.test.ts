@@ -3,25 +3,14 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { FlatImage } from "../../agent/capture/disk-flat.ts";
 import { Merging } from "../../agent/capture/merge.ts";
 import type { DiskLayer } from "../../agent/qemu/argv.ts";
 import type { Guest } from "../../agent/qemu/guest.ts";
-import {
-  findLinuxAssets,
-  LINUX_APPEND,
-  LINUX_MEMORY_MIB,
-  makeInitramfs,
-} from "../../cli/guests/linux-guest.ts";
-import { guestDefinition } from "../../protocol/definition.ts";
-import { runCommand } from "../../runtime/command.ts";
 import { silentLog } from "../../runtime/log.ts";
 import {
   base,
-  CACHE,
   closeWorld,
-  freeze,
-  MIB,
+  linuxGuest,
   openWorld,
   place,
   report,
@@ -30,7 +19,6 @@ import {
   type World,
 } from "./qemu-world.ts";
 
-const LINUX_VM = "0b6f2a52-6f0e-4c34-9f51-5d2f3a1c7e02";
 const qemu = suite<World>("merge");
 qemu.before(openWorld);
 qemu.after(closeWorld);
@@ -55,21 +43,7 @@ function mergingOf(guest: Guest, recorded: DiskLayer[]) {
 }
 
 qemu("Merging shortens the disk of a running Linux, which loses nothing by it", async (world) => {
-  const diskBytes = 16 * MIB;
-  const path = join(world.folder, "merged.raw");
-  await (await FlatImage.create(path, diskBytes, runCommand)).close();
-  const assets = await findLinuxAssets(CACHE);
-  const initrd = join(world.folder, "merged-initrd.gz");
-  await makeInitramfs(initrd, assets);
-  const definition = guestDefinition.parse({
-    id: LINUX_VM,
-    name: "linux",
-    memoryMiB: LINUX_MEMORY_MIB,
-    boot: { kernel: assets.kernel, initrd, append: LINUX_APPEND },
-    disks: [{ id: "vda", path, format: "raw" }],
-    channel: true,
-  });
-  const frozen = freeze(definition, diskBytes);
+  const { frozen, path, diskBytes } = await linuxGuest(world);
   const paths = await place(world, frozen, 8);
   const guest = await start(world, frozen, paths, [base(path)], false);
   await guest.resume();

@@ -1,12 +1,19 @@
 // Real guests for tests: where their files are, how they are started, what they have printed.
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { FlatImage } from "../../agent/capture/disk-flat.ts";
 import { type DiskLayer, type GuestPaths, guestPaths } from "../../agent/qemu/argv.ts";
 import { freezeDefinition } from "../../agent/qemu/definition.ts";
 import { type Guest, startGuest } from "../../agent/qemu/guest.ts";
 import { RamFiles } from "../../agent/qemu/ram-files.ts";
+import {
+  findLinuxAssets,
+  LINUX_APPEND,
+  LINUX_MEMORY_MIB,
+  makeInitramfs,
+} from "../../cli/guests/linux-guest.ts";
 import { type GuestReport, readCounter } from "../../cli/guests/serial.ts";
-import type { FrozenDefinition } from "../../protocol/definition.ts";
+import { type FrozenDefinition, guestDefinition } from "../../protocol/definition.ts";
 import { realClock } from "../../runtime/clock.ts";
 import { runCommand } from "../../runtime/command.ts";
 import { realFiles } from "../../runtime/files.ts";
@@ -15,6 +22,7 @@ export const CACHE = new URL("../../.cache/guests", import.meta.url).pathname;
 export const MIB = 1024 * 1024;
 export const ports = { clock: realClock, run: runCommand, files: realFiles() };
 const PROGRESS_MS = 30_000;
+const LINUX_VM = "0b6f2a52-6f0e-4c34-9f51-5d2f3a1c7e02";
 
 export interface World {
   folder: string;
@@ -94,4 +102,25 @@ export function freeze(
     diskBytes: { vda: sizeBytes },
     allowUserNetwork: false,
   });
+}
+
+/** The Linux guest with one disk of its own, which its disk worker writes and checks. */
+export async function linuxGuest(
+  world: World,
+): Promise<{ frozen: FrozenDefinition; path: string; diskBytes: number }> {
+  const diskBytes = 16 * MIB;
+  const path = join(world.folder, "linux.raw");
+  await (await FlatImage.create(path, diskBytes, runCommand)).close();
+  const assets = await findLinuxAssets(CACHE);
+  const initrd = join(world.folder, "initrd.gz");
+  await makeInitramfs(initrd, assets);
+  const definition = guestDefinition.parse({
+    id: LINUX_VM,
+    name: "linux",
+    memoryMiB: LINUX_MEMORY_MIB,
+    boot: { kernel: assets.kernel, initrd, append: LINUX_APPEND },
+    disks: [{ id: "vda", path, format: "raw" }],
+    channel: true,
+  });
+  return { frozen: freeze(definition, diskBytes), path, diskBytes };
 }

@@ -11,21 +11,15 @@ import type { DiskLayer } from "../../agent/qemu/argv.ts";
 import { adoptGuest } from "../../agent/qemu/guest.ts";
 import { probeQemu } from "../../agent/qemu/probe.ts";
 import { makeBootDisk } from "../../cli/guests/counter-guest.ts";
-import {
-  findLinuxAssets,
-  LINUX_APPEND,
-  LINUX_MEMORY_MIB,
-  makeInitramfs,
-} from "../../cli/guests/linux-guest.ts";
 import { type FrozenDefinition, guestDefinition } from "../../protocol/definition.ts";
 import { SystemError } from "../../protocol/error.ts";
 import { realClock } from "../../runtime/clock.ts";
 import { runCommand } from "../../runtime/command.ts";
 import {
   base,
-  CACHE,
   closeWorld,
   freeze,
+  linuxGuest,
   MIB,
   openWorld,
   place,
@@ -37,7 +31,6 @@ import {
 } from "./qemu-world.ts";
 
 const COUNTER_VM = "0b6f2a52-6f0e-4c34-9f51-5d2f3a1c7e01";
-const LINUX_VM = "0b6f2a52-6f0e-4c34-9f51-5d2f3a1c7e02";
 
 const qemu = suite<World>("qemu");
 
@@ -204,21 +197,7 @@ qemu("startGuest() says why QEMU ended", async (world) => {
 });
 
 qemu("Guest moves Linux with the extents of its disk layers", async (world) => {
-  const diskBytes = 16 * MIB;
-  const path = join(world.folder, "linux.raw");
-  await (await FlatImage.create(path, diskBytes, runCommand)).close();
-  const assets = await findLinuxAssets(CACHE);
-  const initrd = join(world.folder, "initrd.gz");
-  await makeInitramfs(initrd, assets);
-  const definition = guestDefinition.parse({
-    id: LINUX_VM,
-    name: "linux",
-    memoryMiB: LINUX_MEMORY_MIB,
-    boot: { kernel: assets.kernel, initrd, append: LINUX_APPEND },
-    disks: [{ id: "vda", path, format: "raw" }],
-    channel: true,
-  });
-  const frozen = freeze(definition, diskBytes);
+  const { frozen, path, diskBytes } = await linuxGuest(world);
   const sourcePaths = await place(world, frozen, 1);
   const source = await start(world, frozen, sourcePaths, [base(path)], false);
   await source.resume();
