@@ -6,6 +6,7 @@ import type { Config } from "./config.ts";
 import { counterChange } from "./counter.ts";
 import { type GrowthStep, grownBy, withinWindow, withStep } from "./detectors/growth.ts";
 import {
+  HOURLY,
   isRateKnown,
   NO_RATE,
   observeRate,
@@ -37,16 +38,12 @@ interface CarrierSample {
 
 export const NO_CARRIER: CarrierHistory = { last: undefined, losses: [], total: 0n, rate: NO_RATE };
 
-const HOUR_MS = 3_600_000;
 const PER_SECOND_MAX = 1_000;
 const LOSSES_MAX = 64;
 /** One loss a day is what a switch under maintenance may cost: an assumption. */
 const RATE: RateSpec = {
   healthyRate: 1 / 24,
-  exposure: (elapsedMs) => elapsedMs / HOUR_MS,
-  blockMs: 10 * 60_000,
-  forgetMs: 24 * HOUR_MS,
-  exposureMin: 1e-3,
+  ...HOURLY,
 };
 
 export type CarrierStep = readonly [CarrierHistory, readonly Finding[]];

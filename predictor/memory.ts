@@ -7,6 +7,7 @@
  * @module
  */
 import {
+  HOURLY,
   isRateKnown,
   NO_RATE,
   observeRate,
@@ -24,13 +25,9 @@ export interface MemoryHistory {
 
 export const MEMORY_SERIES = 1;
 
-const HOUR_MS = 3_600_000;
 const CORRECTED: RateSpec = {
   healthyRate: 10 / 24,
-  exposure: (elapsedMs) => elapsedMs / HOUR_MS,
-  blockMs: 10 * 60_000,
-  forgetMs: 24 * HOUR_MS,
-  exposureMin: 1e-3,
+  ...HOURLY,
 };
 
 export const NO_MEMORY: MemoryHistory = { corrected: NO_RATE };

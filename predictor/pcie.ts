@@ -7,6 +7,7 @@
  */
 import { type Growth, grownBy, NO_GROWTH, observeGrowth } from "./detectors/growth.ts";
 import {
+  HOURLY,
   isRateKnown,
   NO_RATE,
   observeRate,
@@ -33,10 +34,7 @@ const NONFATAL_MAX = 3;
 /** One a minute: a link trained at its edge shows more, a sound one none for days. Assumed. */
 const CORRECTED: RateSpec = {
   healthyRate: 60,
-  exposure: (elapsedMs) => elapsedMs / HOUR_MS,
-  blockMs: 10 * 60_000,
-  forgetMs: 24 * HOUR_MS,
-  exposureMin: 1e-3,
+  ...HOURLY,
 };
 
 export const NO_PCIE: PcieHistory = { fatal: NO_GROWTH, nonfatal: NO_GROWTH, corrected: NO_RATE };

@@ -30,6 +30,16 @@ export interface RateSpec {
   readonly exposureMin: number;
 }
 
+const HOUR_MS = 3_600_000;
+
+/** Of events that are counted by the hour, whatever passed by. */
+export const HOURLY: Omit<RateSpec, "healthyRate"> = {
+  exposure: (elapsedMs) => elapsedMs / HOUR_MS,
+  blockMs: 10 * 60_000,
+  forgetMs: 24 * HOUR_MS,
+  exposureMin: 1e-3,
+};
+
 export interface RateSample {
   readonly atMs: number;
   readonly events: bigint;
