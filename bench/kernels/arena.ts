@@ -32,6 +32,7 @@ export interface RawKernels {
   compress(source: number, length: number, target: number): number;
   compressPage(source: number, length: number, target: number): number;
   decompress(source: number, length: number, target: number, targetLength: number): number;
+  /** Hashes are i64: negative where the top bit is set. */
   xxh64(source: number, length: number, seed: bigint): bigint;
   xxh64Pages(pages: number, count: number, out: number): void;
   xxh3(source: number, length: number): bigint;
