@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { operationId, serverId, text } from "./ids.ts";
+import { parameterValues } from "./parameters.ts";
 
 const EVIDENCE_MAX = 16;
 
@@ -104,6 +105,8 @@ export const telemetry = z.strictObject({
   sensorFaults: z.int().nonnegative(),
   /** The agent's own resident memory. */
   residentBytes: z.int().nonnegative(),
+  /** An agent's operating parameters, those that are known now. */
+  parameters: parameterValues.optional(),
 });
 export type Telemetry = z.infer<typeof telemetry>;
 

@@ -15,8 +15,11 @@ export interface Watch {
   stop(): void;
   /** The predictor's state, for a status display. */
   state(): State;
-  /** The newest reading of every sensor, for those who ask; at most `NEWEST_MAX`. */
-  newest(): readonly Reading[];
+  /**
+   * The newest reading of every sensor, for those who ask; at most `NEWEST_MAX`. With `withinMs`
+   * only what was read since: a device that is gone is told of by nobody.
+   */
+  newest(withinMs?: number): readonly Reading[];
   /** All that an operator has acknowledged, in the place of what was said before. */
   acknowledge(baselines: readonly Baseline[]): void;
 }
@@ -71,18 +74,19 @@ export function watchSensors(
   let state = start(clock.nowMs());
   let stopped = false;
   let waiting: Reading[] = [];
-  const newest = new Map<string, Reading>();
+  const newest = new Map<string, { readonly reading: Reading; readonly atMs: number }>();
 
   const take = (readings: readonly Reading[]): void => {
     if (stopped || readings.length === 0) return;
+    const atMs = clock.nowMs();
     for (const reading of readings) {
-      newest.set(`${reading.component}/${reading.device}/${reading.signal}`, reading);
+      newest.set(`${reading.component}/${reading.device}/${reading.signal}`, { reading, atMs });
     }
     for (const key of newest.keys()) {
       if (newest.size <= NEWEST_MAX) break;
       newest.delete(key);
     }
-    advance({ type: "readings", atMs: clock.nowMs(), readings });
+    advance({ type: "readings", atMs, readings });
   };
   const advance = (event: Event): void => {
     const [next, effects] = step(state, event, config);
@@ -128,7 +132,10 @@ export function watchSensors(
       for (const timer of timers) timer.cancel();
     },
     state: () => state,
-    newest: () => [...newest.values()],
+    newest(withinMs = Number.POSITIVE_INFINITY) {
+      const sinceMs = clock.nowMs() - withinMs;
+      return [...newest.values()].flatMap(({ reading, atMs }) => (atMs < sinceMs ? [] : [reading]));
+    },
     acknowledge,
   };
 }

@@ -25,6 +25,7 @@ import { openRedfish } from "../../runtime/redfish.ts";
 import { redfishConfig } from "../../runtime/redfish-config.ts";
 import { readPassword } from "../../runtime/secrets.ts";
 import type { SmallFiles } from "../../runtime/small-files.ts";
+import type { MeasureAnswer } from "../../runtime/tcp-latency.ts";
 import { openUplink, type Uplink } from "../../runtime/uplink.ts";
 import { DEVICE_PATTERN, disks, TYPE_PATTERN } from "../sensors/disks.ts";
 import { ethtool } from "../sensors/ethtool.ts";
@@ -37,12 +38,15 @@ import { FILE_SOURCES } from "../sensors/sources.ts";
 import { DEFAULT_PERIODS, type SlowReader, type Watch, watchSensors } from "../sensors/watch.ts";
 import { keepBaselines } from "./baselines.ts";
 import { tellComponents } from "./components.ts";
+import { type Parameters, parametersConfig, pattern, watchParameters } from "./parameters.ts";
 
 const HOUR_MS = 3_600_000;
 /** How often it is looked whether a prediction holds no more. */
 const LOOK_MS = 1_000;
 /** The same for whether a disk came or went. */
 const COMPONENTS_MS = 60_000;
+/** A sensor that was not read for so many of the longest periods is gone. */
+const PERIODS_FRESH = 3;
 const periodMs = z
   .int()
   .min(100)
@@ -68,7 +72,7 @@ export const sensorsConfig = z.strictObject({
   /** Whether adapters without hardware (bridges, taps) are watched as well. */
   virtualInterfaces: z.boolean().default(false),
   /** A regular expression that a whole device path must match to be asked about. */
-  devicePattern: z.string().max(1_024).refine(isPattern, "is no regular expression").optional(),
+  devicePattern: pattern.optional(),
   /** Disks behind controllers, which a scan does not list: a path, and smartctl's -d. */
   behindController: z
     .array(z.strictObject({ path: z.string().regex(DEVICE_PATTERN), type: diskType }))
@@ -83,6 +87,7 @@ export const sensorsConfig = z.strictObject({
   redfishMs: periodMs.default(60_000),
   disksMs: periodMs.default(DEFAULT_PERIODS.disksMs),
   scanMs: periodMs.default(DEFAULT_PERIODS.scanMs),
+  parameters: parametersConfig.prefault({}),
 });
 export type SensorsConfig = z.infer<typeof sensorsConfig>;
 
@@ -100,6 +105,7 @@ export interface HealthOptions {
   readonly files: Files;
   readonly smallFiles: SmallFiles;
   readonly run: RunCommand;
+  readonly measure: MeasureAnswer;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -127,7 +133,10 @@ export function watchHealth(options: HealthOptions): Health {
   const uplink = openUplink({
     ...options,
     self: `agent:${hostId}`,
-    telemetry: () => telemetryOf(watch.state(), serverId, residentBytes()),
+    telemetry: () => ({
+      ...telemetryOf(watch.state(), serverId, residentBytes()),
+      parameters: parameters.read(),
+    }),
     greeting: () => components.greeting(),
     onMessage: (message) => {
       if (message.type === "baselines") acknowledged.take(message);
@@ -140,6 +149,7 @@ export function watchHealth(options: HealthOptions): Health {
     tell(log, effect);
     reporter.take(effect, watch.state());
   });
+  const parameters = startParameters(options, watch);
   const acknowledged = keepBaselines(serverId, watch, baselinesKept, uplink);
   const looking = clock.every(LOOK_MS, () => {
     reporter.look(watch.state());
@@ -158,6 +168,7 @@ export function watchHealth(options: HealthOptions): Health {
       hourly.cancel();
       looking.cancel();
       comparing.cancel();
+      parameters.stop();
       watch.stop();
       options.smallFiles.close();
       uplink.close();
@@ -212,6 +223,12 @@ function startSensors(
   );
 }
 
+function startParameters({ sensors, clock, measure }: HealthOptions, watch: Watch): Parameters {
+  const { filesMs, slowFilesMs, ipmitoolMs, redfishMs } = sensors;
+  const freshMs = PERIODS_FRESH * Math.max(filesMs, slowFilesMs, ipmitoolMs, redfishMs);
+  return watchParameters(sensors.parameters, { clock, watch, measure, freshMs });
+}
+
 /** The commands that the configuration names. */
 function commandReaders({ sensors, smallFiles, run }: HealthOptions): readonly SlowReader[] {
   const readers: SlowReader[] = [];
@@ -257,13 +274,5 @@ function tell(log: Log, effect: Effect): void {
       break;
     case "sensor":
       log.info("A sensor changed", effect);
-  }
-}
-
-function isPattern(text: string): boolean {
-  try {
-    return new RegExp(`^(?:${text})$`) instanceof RegExp;
-  } catch {
-    return false;
   }
 }

@@ -27,6 +27,7 @@ import type { Log } from "../../runtime/log.ts";
 import { realRandom } from "../../runtime/random.ts";
 import { readSecret } from "../../runtime/secrets.ts";
 import { realSmallFiles, rootsBelow } from "../../runtime/small-files.ts";
+import { measureAnswer } from "../../runtime/tcp-latency.ts";
 import { startThread } from "../../runtime/threads.ts";
 import { Agent } from "../agent.ts";
 import { record } from "../authority/state.ts";
@@ -158,6 +159,7 @@ export async function startWorker(
     files: realFiles(config.sensors.root),
     smallFiles: realSmallFiles(rootsBelow(config.sensors.root), config.sensors.root === ""),
     run: runCommand,
+    measure: measureAnswer,
     residentBytes,
     inventory: systeminformation,
   });

@@ -54,6 +54,26 @@ watch("watchSensors() asks each kind at its own pace, and predicts", async () =>
   assert.is(asked.length, 11);
 });
 
+watch("newest() leaves out what was last read too long ago", async () => {
+  const clock = manualClock();
+  let there = true;
+  const { newest, stop } = watchSensors(
+    {
+      clock,
+      disks: { scan: async () => [], read: async () => [] },
+      rounds: roundsOf(() => (there ? nicReadings({ "rx-packets": 1n }) : [])),
+      onEffect: () => undefined,
+    },
+    DEFAULT_CONFIG,
+    PERIODS,
+  );
+  await clock.advance(0);
+  there = false;
+  await clock.advance(3_000);
+  assert.equal([newest().length, newest(3_000).length, newest(2_999).length], [1, 1, 0]);
+  stop();
+});
+
 watch("watchSensors() tells what others said of a device together with its round", async () => {
   const clock = manualClock();
   let rounds = 0;

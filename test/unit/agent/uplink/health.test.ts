@@ -111,6 +111,7 @@ function start(port: number, spoolPath: string, options: Partial<HealthOptions> 
     files,
     smallFiles,
     run,
+    measure: async () => 7,
     inventory,
     residentBytes: () => 123,
     telemetryMs: 50,
@@ -147,9 +148,19 @@ health("watchHealth() sends the newest state at once and again, with its counts"
   const server = await management();
   start(server.port, join(makeFolder(), "spool"));
   await until(() => server.telemetry.some(({ sensors }) => sensors > 10), "a full telemetry");
-  const { sensors: _sensors, ...rest } = server.telemetry.at(-1)!;
+  const { sensors: _sensors, parameters: _parameters, ...rest } = server.telemetry.at(-1)!;
   const expected = { type: "telemetry", serverId: "alpha", risk: 0, sensorFaults: 0 };
   assert.equal(rest, { ...expected, residentBytes: 123 });
+});
+
+health("watchHealth() sends the host's operating parameters", async () => {
+  const server = await management();
+  const parameters = { latencyTo: "192.0.2.1:80" };
+  const sensors = sensorsConfig.parse({ filesMs: 100, slowFilesMs: 100, parameters });
+  start(server.port, join(makeFolder(), "spool"), { sensors });
+  const known = () => server.telemetry.at(-1)?.parameters ?? {};
+  await until(() => known()["network-latency"] === 7, "the latency");
+  await until(() => known()["temperature"] !== undefined, "a temperature");
 });
 
 health("watchHealth() sends again on a new link what was not acknowledged", async () => {
@@ -262,6 +273,7 @@ health("sensorsConfig fills what is left out and refuses what cannot be used", (
     redfishMs: 60_000,
     disksMs: 300_000,
     scanMs: 3_600_000,
+    parameters: { latencyMs: 5_000 },
   });
   const bad = [
     { root: "relative" },
