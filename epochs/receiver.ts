@@ -105,6 +105,8 @@ export function step(state: Receiving, frame: Frame): Step {
     case "ack":
     case "active":
     case "credit":
+    case "resume":
+    case "pulse":
       return refuse(state, `A source does not send ${frame.kind}`);
   }
 }

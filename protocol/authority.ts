@@ -18,6 +18,7 @@ import {
   token,
   vmId,
 } from "./ids.ts";
+import { promotion, REPLICAS_MAX, replicaReport } from "./replication.ts";
 
 /** Why a source may not run the VM again: it handed it over, or the guest is proven dead. */
 export const releaseReason = z.enum(["moved", "died"]);
@@ -62,6 +63,10 @@ export const vmReport = z.strictObject({
   verified: z.boolean(),
   /** The running migration out of this host, until it is released or refused. */
   outgoingTerm: term.optional(),
+  /** Replicas of the VM that are kept here, newest stream last. */
+  replicas: z.array(replicaReport).max(REPLICAS_MAX).optional(),
+  /** active: the version of the newest `protect` that was taken. */
+  protectVersion: z.int().positive().optional(),
   /** Why the last change happened, for people. */
   reason: text.optional(),
 });
@@ -143,9 +148,14 @@ export const grant = z.strictObject({
   term,
   hostId,
   bootId,
-  /** first: from the definition's own images; again: only from a chain recorded on this host. */
-  start: z.enum(["first", "again"]),
+  /**
+   * first: from the definition's own images; again: only from a chain recorded on this host;
+   * replica: from a replica on this host, sealed by this term.
+   */
+  start: z.enum(["first", "again", "replica"]),
   definition: frozenDefinition,
+  /** start: replica. */
+  promotion: promotion.optional(),
 });
 export type Grant = z.infer<typeof grant>;
 
@@ -160,6 +170,8 @@ export const prepare = z.strictObject({
   source: hostId,
   token,
   definition: frozenDefinition,
+  /** The stream is that of a replica on this host, and one last epoch of it will come. */
+  replica: z.boolean().optional(),
 });
 export type Prepare = z.infer<typeof prepare>;
 
@@ -185,6 +197,8 @@ export const migrateOut = z.strictObject({
   address,
   token,
   limits: migrationLimits,
+  /** The stream is that of a secondary: its next epoch is the last. */
+  replica: z.boolean().optional(),
 });
 export type MigrateOut = z.infer<typeof migrateOut>;
 

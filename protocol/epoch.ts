@@ -21,6 +21,10 @@ export const epochBegin = z.strictObject({
   kind: z.enum(["fuzzy", "cut", "last"]),
   parent: rootHash,
   memoryBytes: z.int().positive(),
+  /** `protect` stream: the cut's number, the same for all secondaries of a term. */
+  cut: z.int().nonnegative().optional(),
+  /** `protect` stream: the newest pulse that was heard before the guest was stopped. */
+  pulse: z.int().nonnegative().optional(),
 });
 export type EpochBegin = z.infer<typeof epochBegin>;
 
@@ -37,4 +41,9 @@ export const releasedRecord = z.strictObject({ reason: releaseReason });
 export const activeRecord = z.strictObject({ activateMs: z.number().nonnegative() });
 /** How many more payload bytes the target will take. */
 export const creditRecord = z.strictObject({ bytes: z.int().positive() });
+/** The newest whole epoch of a replica, from which its stream goes on; -1 and NO_PARENT: none. */
+export const resumeRecord = z.strictObject({ epoch: z.int().min(-1), root: rootHash });
+export type ResumeRecord = z.infer<typeof resumeRecord>;
+/** Numbers the moments of the secondary's clock: what was cut after it is younger. */
+export const pulseRecord = z.strictObject({ pulse: z.int().nonnegative() });
 export const abortRecord = z.strictObject({ code: z.string().max(32), reason: text });

@@ -8,6 +8,7 @@ import { agentCapabilities, capacity, migrationLimits, phase } from "./authority
 import { frozenDefinition, guestDefinition } from "./definition.ts";
 import { hostOff } from "./fence.ts";
 import { hostId, operationId, serverId, term, text, vmId } from "./ids.ts";
+import { protectionSummary, replicaSummary } from "./replication.ts";
 
 /** Which host is meant: the coordinator answers with its VMs. */
 export const identifyHost = z.strictObject({
@@ -29,6 +30,8 @@ export const vmSummary = z.strictObject({
   /** Why nothing runs, when nothing does. */
   held: text.optional(),
   definition: frozenDefinition,
+  protection: protectionSummary.optional(),
+  replicas: z.array(replicaSummary).max(16).optional(),
 });
 export type VmSummary = z.infer<typeof vmSummary>;
 

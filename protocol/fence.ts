@@ -3,7 +3,7 @@
  * @module
  */
 import { z } from "zod";
-import { hostId, operationId, serverId, text } from "./ids.ts";
+import { type HostId, hostId, operationId, serverId, text } from "./ids.ts";
 
 /** Switch a host's server off, and prove it. Answered when it has ended, with the proof. */
 export const fence = z.strictObject({
@@ -55,10 +55,34 @@ export const offProof = z.strictObject({
 });
 export type OffProof = z.infer<typeof offProof>;
 
+/** Somebody has looked. */
+export const offByWord = z.strictObject({ by: z.literal("operator"), reason: text });
+export const offByFence = z.strictObject({
+  by: z.literal("fence"),
+  reason: text,
+  proof: offProof,
+});
+
 /** Why nothing can run on a host: void once the host is heard of again. */
-export const hostOff = z.discriminatedUnion("by", [
-  /** Somebody has looked. */
-  z.strictObject({ by: z.literal("operator"), reason: text }),
-  z.strictObject({ by: z.literal("fence"), reason: text, proof: offProof }),
-]);
+export const hostOff = z.discriminatedUnion("by", [offByWord, offByFence]);
 export type HostOff = z.infer<typeof hostOff>;
+
+/** Reads of `Off` that a proof has at least, and the time between the first and the last. */
+export const OFF_READS_MIN = 3;
+export const OFF_READS_MS_MIN = 2_000;
+
+/** What a proof lacks to prove that this host is off; undefined: nothing. */
+export function offProofFault(proof: OffProof, hostId: HostId): string | undefined {
+  if (proof.hostId !== hostId) return `The proof is of ${proof.hostId}, not of ${hostId}`;
+  const { reads, uuid } = proof;
+  const other = reads.find((read) => read.uuid !== uuid);
+  if (other !== undefined) return `A read is of machine ${other.uuid}, not of ${uuid}`;
+  if (reads.length < OFF_READS_MIN) return `${reads.length} reads of Off are no proof`;
+  const times = reads.map(({ afterMs }) => afterMs);
+  if (times.some((time, index) => index > 0 && time <= times[index - 1]!)) {
+    return "The reads are not one after the other";
+  }
+  const spanMs = times.at(-1)! - times[0]!;
+  if (spanMs < OFF_READS_MS_MIN) return `Reads within ${spanMs} ms are no proof`;
+  return undefined;
+}

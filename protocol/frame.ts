@@ -1,5 +1,5 @@
 /**
- * The epoch frame: what agents say on a data link (subprotocol lifeboat-epoch.v2), one frame a
+ * The epoch frame: what agents say on a data link (subprotocol lifeboat-epoch.v3), one frame a
  * WebSocket message. All integers are little-endian.
  *
  *   offset size
@@ -36,7 +36,10 @@ export const FRAME_BYTES_MAX = HEADER_BYTES + PAYLOAD_BYTES_MAX;
 const MAGIC = 0x4645424c;
 const CRC_AT = 76;
 
-/** To the target: begin .. end, released, abort. To the source: ack, active, credit, abort. */
+/**
+ * To the target: begin .. end, released, abort. To the source: ack, active, credit, abort; in a
+ * `protect` stream also resume, first of all, and pulse.
+ */
 const KINDS = [
   "begin",
   "pages",
@@ -48,6 +51,8 @@ const KINDS = [
   "active",
   "credit",
   "abort",
+  "resume",
+  "pulse",
 ] as const;
 export type FrameKind = (typeof KINDS)[number];
 

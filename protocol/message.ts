@@ -18,6 +18,7 @@ import {
   serverComponents,
   telemetry,
 } from "./prediction.ts";
+import * as replication from "./replication.ts";
 
 /** Largest text of one message; a fleet of thousands fits, a bomb does not. */
 export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
@@ -70,6 +71,15 @@ export const message = z.discriminatedUnion("type", [
   authority.retire,
   authority.stopVm,
   authority.migrationProgress,
+  replication.holdReplica,
+  replication.sealReplica,
+  replication.dropReplica,
+  replication.protect,
+  replication.replicaStatus,
+  replication.protectionStatus,
+  replication.protectVm,
+  replication.failover,
+  replication.switchOver,
   evacuation.identifyHost,
   evacuation.hostVms,
   evacuation.migrate,

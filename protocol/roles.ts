@@ -21,6 +21,8 @@ export const MAY_SAY: Readonly<Partial<Record<Pair, readonly MessageType[]>>> = 
     "refusal",
     "frozen",
     "migration-progress",
+    "replica-status",
+    "protection-status",
     "console-text",
     "operation-result",
   ],
@@ -34,6 +36,10 @@ export const MAY_SAY: Readonly<Partial<Record<Pair, readonly MessageType[]>>> = 
     "burn",
     "retire",
     "stop-vm",
+    "hold-replica",
+    "seal-replica",
+    "drop-replica",
+    "protect",
     "read-console",
   ],
   "management>coordinator": [
@@ -46,6 +52,9 @@ export const MAY_SAY: Readonly<Partial<Record<Pair, readonly MessageType[]>>> = 
     "nic-links",
     "run-vm",
     "end-vm",
+    "protect-vm",
+    "failover",
+    "switch-over",
     "read-console",
   ],
   "coordinator>management": [
@@ -87,6 +96,8 @@ function spokenFor(message: Message): string | undefined {
     case "inventory":
     case "vm-report":
     case "refusal":
+    case "replica-status":
+    case "protection-status":
       return message.hostId;
     case "telemetry":
     case "baselines-taken":

@@ -15,6 +15,7 @@
 import { changed, journal, put, report } from "./change.ts";
 import * as command from "./commands.ts";
 import { burnIncoming, refuseTerm, stopped, sweep } from "./commands.ts";
+import * as replica from "./replica.ts";
 import {
   type DurableVm,
   type Effect,
@@ -56,6 +57,16 @@ export function step(state: State, event: Event): Step {
       return command.retire(state, vm, event);
     case "stop-vm":
       return command.stopVm(state, vm, event);
+    case "hold-replica":
+      return replica.holdReplica(state, vm, event);
+    case "seal-replica":
+      return replica.sealReplica(state, vm, event);
+    case "drop-replica":
+      return replica.dropReplica(state, vm, event);
+    case "protect":
+      return replica.protect(state, vm, event);
+    case "replica-found":
+      return replica.replicaFound(state, vm, event);
     case "released":
       return stream.released(state, vm, event);
     case "guest-running":
@@ -107,7 +118,7 @@ function recover(state: State, found: Readonly<Record<string, Found>>): Step {
   for (const vm of Object.values(state.vms)) {
     const [after, asked] = settle(next, vm, found[vm.vmId]);
     next = after;
-    effects.push(...asked);
+    effects.push(...asked, ...replica.replicasToOpen(vm));
   }
   return [next, effects];
 }
@@ -165,6 +176,7 @@ function settleAfterBoot(state: State, vm: VmState): Step {
   const next = changed(vm, {
     stance: { phase: "void", term: vm.stance.term },
     stoppedByAgent: false,
+    protect: undefined,
     reason: "The host booted anew",
   });
   return put(state, next, [journal("VOID", next), report(next)]);

@@ -3,8 +3,10 @@
  * @module
  */
 import type { VmReport } from "../../protocol/authority.ts";
+import type { ReplicaReport } from "../../protocol/replication.ts";
 import {
   type Act,
+  type DurableReplica,
   durableOf,
   type Effect,
   type RefusalCode,
@@ -59,6 +61,12 @@ export function report(vm: VmState): Effect {
   return { type: "report", report: reportOf(vm) };
 }
 
+/** A replica that this life has not looked at yet is told as what the journal says of it. */
+function kept(vm: VmState, { stream, term, primary, sealed }: DurableReplica): ReplicaReport {
+  const found = vm.found[stream] ?? { state: "opening", settled: 0 };
+  return { stream, term, primary, sealed, ...found };
+}
+
 export function reportOf(vm: VmState): VmReport {
   const at = vm.stance;
   return {
@@ -76,6 +84,8 @@ export function reportOf(vm: VmState): VmReport {
     ...(vm.reason === undefined ? {} : { reason: vm.reason.slice(0, 1_000) }),
     ...(at.phase === "incoming" ? { stream: at.stream, epoch: vm.completeEpoch } : {}),
     ...(at.phase === "active" ? { epoch: at.epoch } : {}),
+    ...(vm.protect === undefined ? {} : { protectVersion: vm.protect.version }),
+    ...(vm.replicas.length === 0 ? {} : { replicas: vm.replicas.map((one) => kept(vm, one)) }),
     ...(at.phase === "released"
       ? { stream: at.stream, toTerm: at.toTerm, releaseReason: at.reason, epoch: at.epoch }
       : {}),

@@ -14,6 +14,7 @@ import type {
   StopVm,
 } from "../../protocol/authority.ts";
 import { changed, journal, put, refuse, report, tell } from "./change.ts";
+import { endProtection, holds, whyNotPromoted } from "./replica.ts";
 import type { Effect, State, Step, VmState } from "./state.ts";
 
 /** A guest runs only under a grant for this VM, this host and this boot. */
@@ -26,10 +27,14 @@ export function grant(state: State, vm: VmState, command: Grant): Step {
   }
   const at = vm.stance;
   if (at.phase === "active" && at.term === command.term) return tell(state, vm);
-  if (command.term <= vm.termSeen) return refuseStale(state, vm, command);
+  // A seal has made its term known; the grant from a sealed replica is of that very term.
+  const sealed = command.start === "replica" && command.term === vm.termSeen;
+  const used = at.phase !== "none" && at.term >= command.term;
+  if (command.term <= vm.termSeen && (!sealed || used)) return refuseStale(state, vm, command);
   if (at.phase === "incoming") {
     return refuse(state, vm, command, "STATE_CONFLICT", `Term ${at.term} is incoming here`);
   }
+  if (command.start === "replica") return promote(state, vm, command);
   if (vm.outgoing !== undefined) {
     return refuse(state, vm, command, "STATE_CONFLICT", "The VM is being moved out");
   }
@@ -62,6 +67,30 @@ export function grant(state: State, vm: VmState, command: Grant): Step {
   return put(state, next, effects);
 }
 
+/** The guest is made from a replica; it runs here once that was done, and nothing ran elsewhere. */
+function promote(state: State, vm: VmState, command: Grant): Step {
+  const { promotion, term, definition } = command;
+  const why = vm.stance.phase === "active" ? "The VM is active here" : whyNotPromoted(vm, command);
+  if (why !== undefined || promotion === undefined) {
+    return refuse(state, vm, command, "STATE_CONFLICT", why ?? "");
+  }
+  const next = changed(vm, {
+    stance: { phase: "active", term, bootId: state.bootId, epoch: promotion.epoch },
+    termSeen: term,
+    definition,
+    stoppedByAgent: true,
+    guest: "starting",
+    verified: false,
+    chains: undefined,
+    reason: `Resumed from epoch ${promotion.epoch} of its replica: what came after it is lost`,
+  });
+  return put(state, next, [
+    journal("GRANTED", next),
+    { type: "restore-guest", vmId: vm.vmId, term, definition, promotion },
+    report(next),
+  ]);
+}
+
 /** A conditional grant: everything is made ready, nothing may run before the source's RELEASED. */
 export function prepare(state: State, vm: VmState, command: Prepare): Step {
   const at = vm.stance;
@@ -72,6 +101,9 @@ export function prepare(state: State, vm: VmState, command: Prepare): Step {
   if (at.phase !== "none" && at.phase !== "burnt") {
     const reason = `The VM is ${at.phase} here, under term ${at.term}`;
     return refuse(state, vm, command, "STATE_CONFLICT", reason);
+  }
+  if (command.replica === true && !holds(vm, command.stream)) {
+    return refuse(state, vm, command, "STATE_CONFLICT", "No replica of this stream is kept here");
   }
   const next = changed(vm, {
     stance: {
@@ -207,6 +239,7 @@ export function retire(state: State, vm: VmState, command: Retire): Step {
     stance: { phase: "none" },
     termSeen: Math.max(vm.termSeen, command.term),
     outgoing: undefined,
+    protect: undefined,
     stoppedByAgent: false,
     chains: undefined,
     guest: "absent",
@@ -215,7 +248,8 @@ export function retire(state: State, vm: VmState, command: Retire): Step {
   });
   const effects: Effect[] = [journal("RETIRED", next)];
   if (stream !== undefined) effects.push({ type: "end-stream", vmId: vm.vmId, stream, reason });
-  effects.push({ type: "end-guest", vmId: vm.vmId }, sweep(vm, quarantine), report(next));
+  effects.push(...endProtection(vm), { type: "end-guest", vmId: vm.vmId });
+  effects.push(sweep(vm, quarantine), report(next));
   return put(state, next, effects);
 }
 
@@ -235,6 +269,7 @@ export function stopped(state: State, vm: VmState, reason: string): Step {
   if (vm.stance.phase !== "active") return tell(state, vm);
   const next = changed(vm, {
     stance: { phase: "stopped", term: vm.stance.term },
+    protect: undefined,
     stoppedByAgent: false,
     guest: "absent",
     verified: false,
@@ -242,6 +277,7 @@ export function stopped(state: State, vm: VmState, reason: string): Step {
   });
   return put(state, next, [
     journal("STOPPED", next),
+    ...endProtection(vm),
     { type: "end-guest", vmId: vm.vmId },
     report(next),
   ]);

@@ -19,7 +19,17 @@ import type {
 import { releaseReason } from "../../protocol/authority.ts";
 import { frozenDefinition } from "../../protocol/definition.ts";
 import type { BootId, HostId, StreamId, Term, VmId } from "../../protocol/ids.ts";
-import { bootId, hostId, operationId, streamId, term, vmId } from "../../protocol/ids.ts";
+import { bootId, hostId, operationId, streamId, term, token, vmId } from "../../protocol/ids.ts";
+import {
+  type DropReplica,
+  type HoldReplica,
+  type Promotion,
+  type Protect,
+  protect,
+  REPLICAS_MAX,
+  type ReplicaReport,
+  type SealReplica,
+} from "../../protocol/replication.ts";
 
 /**
  * A host's standing towards one VM. The arrows are the only ways; each is one journal record.
@@ -32,6 +42,9 @@ import { bootId, hostId, operationId, streamId, term, vmId } from "../../protoco
  *   active --STOPPED--> stopped      active --VOID--> void (the host booted anew)
  *   anything below the term of a retire --RETIRED--> none
  *   active --CUT--> active, about to be stopped --CONTINUED--> active
+ *
+ * Beside its standing a host may keep replicas of a VM (REPLICA, SEALED, DROPPED: replica.ts), and
+ * one that is active may send cuts to others (PROTECT).
  */
 export const stance = z.discriminatedUnion("phase", [
   z.strictObject({ phase: z.literal("none") }),
@@ -82,6 +95,18 @@ export const chain = z.array(diskLayer).min(1).max(LAYERS_MAX);
 export const chains = z.record(z.string(), chain);
 export type Chains = z.infer<typeof chains>;
 
+/** A replica of a VM that runs elsewhere; `whole`: it had a restore point once. */
+export const durableReplica = z.strictObject({
+  stream: streamId,
+  term,
+  primary: hostId,
+  token,
+  /** By the highest term that sealed it; 0: by none. */
+  sealed: term,
+  whole: z.boolean(),
+});
+export type DurableReplica = z.infer<typeof durableReplica>;
+
 /** What the journal holds of one VM. */
 export const durableVm = z.strictObject({
   vmId,
@@ -98,6 +123,12 @@ export const durableVm = z.strictObject({
   stoppedByAgent: z.boolean(),
   definition: frozenDefinition.optional(),
   chains: chains.optional(),
+  /** Of the newest cut that was begun here; 0: of none. */
+  cut: z.int().nonnegative().default(0),
+  /** active: to whom cuts go. */
+  protect: protect.optional(),
+  /** Oldest first. */
+  replicas: z.array(durableReplica).max(REPLICAS_MAX).default([]),
 });
 export type DurableVm = z.infer<typeof durableVm>;
 
@@ -117,6 +148,10 @@ export const act = z.enum([
   "CUT",
   "CONTINUED",
   "CHAINS",
+  "REPLICA",
+  "SEALED",
+  "DROPPED",
+  "PROTECT",
 ]);
 export type Act = z.infer<typeof act>;
 
@@ -139,7 +174,13 @@ export interface VmState extends DurableVm {
   /** incoming: that epoch is the last one, so that its load is under way or done. */
   readonly lastComplete: boolean;
   readonly awaitingLoad?: Released;
+  /** What this life has found in the stores of replicas. */
+  readonly found: Readonly<{ [stream: StreamId]: ReplicaFound }>;
 }
+
+/** Of a replica's store, as its shell found it. */
+export type ReplicaFound = Pick<ReplicaReport, "state" | "address" | "newest" | "settled"> &
+  Readonly<{ reason?: string }>;
 
 export interface State {
   readonly hostId: HostId;
@@ -162,6 +203,12 @@ export type Event =
   | Burn
   | Retire
   | StopVm
+  | HoldReplica
+  | SealReplica
+  | DropReplica
+  | Protect
+  /** A replica's store was opened, got a restore point, was sealed, or broke. */
+  | Readonly<{ type: "replica-found"; vmId: VmId; stream: StreamId; found: ReplicaFound }>
   /** The guest's process: begun and still stopped, running, ended. */
   | Readonly<{ type: "guest-running"; vmId: VmId }>
   | Readonly<{ type: "guest-verified"; vmId: VmId }>
@@ -194,6 +241,14 @@ export type Event =
 export type Effect = Readonly<
   | { type: "journal"; record: Record }
   | { type: "start-guest"; vmId: VmId; term: Term; definition: Definition; chains?: Chains }
+  /** Makes the guest from a replica that is here, stopped; then as `start-guest`. */
+  | {
+      type: "restore-guest";
+      vmId: VmId;
+      term: Term;
+      definition: Definition;
+      promotion: Promotion;
+    }
   | { type: "continue-guest"; vmId: VmId }
   | { type: "end-guest"; vmId: VmId }
   | { type: "verify-guest"; vmId: VmId }
@@ -208,6 +263,12 @@ export type Effect = Readonly<
   | { type: "send-ack"; vmId: VmId; stream: StreamId; epoch: number }
   | { type: "send-released"; released: Released }
   | { type: "send-active"; vmId: VmId; stream: StreamId; term: Term }
+  /** Takes the frames of a replica's stream, from where its store is; nothing if it does. */
+  | { type: "hold-replica"; vmId: VmId; replica: DurableReplica; definition: Definition }
+  | { type: "seal-replicas"; vmId: VmId; term: Term }
+  | { type: "drop-replica"; vmId: VmId; stream: StreamId }
+  /** Cuts go to whom the state says, from now on; to nobody if it does not say. */
+  | { type: "protect"; vmId: VmId }
   | { type: "report"; report: VmReport }
   | { type: "refuse"; vmId: VmId; command: string; term: Term; code: RefusalCode; reason: string }
 >;
@@ -240,6 +301,7 @@ export function fromDurable(vm: DurableVm, life: number): VmState {
     verified: false,
     completeEpoch: -1,
     lastComplete: false,
+    found: {},
   };
 }
 
@@ -249,7 +311,15 @@ export const VERSIONS_A_LIFE = 1_000_000;
 
 export function unknownVm(id: VmId, life: number): VmState {
   return fromDurable(
-    { vmId: id, termSeen: 0, refusedTerm: 0, stance: { phase: "none" }, stoppedByAgent: false },
+    {
+      vmId: id,
+      termSeen: 0,
+      refusedTerm: 0,
+      stance: { phase: "none" },
+      stoppedByAgent: false,
+      cut: 0,
+      replicas: [],
+    },
     life,
   );
 }
@@ -265,5 +335,8 @@ export function durableOf(vm: VmState): DurableVm {
     ...(vm.outgoing === undefined ? {} : { outgoing: vm.outgoing }),
     ...(vm.definition === undefined ? {} : { definition: vm.definition }),
     ...(vm.chains === undefined ? {} : { chains: vm.chains }),
+    cut: vm.cut,
+    ...(vm.protect === undefined ? {} : { protect: vm.protect }),
+    replicas: vm.replicas,
   };
 }

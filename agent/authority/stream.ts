@@ -5,14 +5,15 @@
 import type { Released } from "../../protocol/authority.ts";
 import { changed, journal, put, report, tell } from "./change.ts";
 import { burnIncoming, refuseTerm, stopped } from "./commands.ts";
+import { dropAll, endProtection } from "./replica.ts";
 import type { Effect, Event, State, Step, VmState } from "./state.ts";
 
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
 
 /** The marker is durable before the guest is stopped: whoever finds it continues the guest. */
 export function cut(state: State, vm: VmState, event: Of<"cut">): Step {
-  if (vm.outgoing === undefined) return [state, []];
-  const next = changed(vm, { stoppedByAgent: true, chains: event.chains });
+  if (vm.outgoing === undefined && vm.protect === undefined) return [state, []];
+  const next = changed(vm, { stoppedByAgent: true, chains: event.chains, cut: vm.cut + 1 });
   return put(state, next, [journal("CUT", next)]);
 }
 
@@ -59,6 +60,7 @@ export function release(
     stance: { phase: "released", term: at.term, toTerm, stream, target, reason, epoch },
     termSeen: toTerm,
     outgoing: undefined,
+    protect: undefined,
     stoppedByAgent: false,
     guest: reason === "died" ? "absent" : "paused",
     verified: false,
@@ -76,6 +78,7 @@ export function release(
   return put(state, next, [
     journal("RELEASED", next),
     { type: "send-released", released },
+    ...endProtection(vm),
     report(next),
   ]);
 }
@@ -165,13 +168,14 @@ export function guestRunning(state: State, vm: VmState): Step {
   const [next, effects] = continued({ ...vm, guest: "running" });
   effects.push(report(next));
   if (!next.verified) effects.push({ type: "verify-guest", vmId: vm.vmId });
+  if (next.protect !== undefined) effects.push({ type: "protect", vmId: vm.vmId });
   return put(state, next, effects);
 }
 
 export function guestVerified(state: State, vm: VmState): Step {
   if (vm.stance.phase !== "active" || vm.guest !== "running") return [state, []];
-  const next = changed(vm, { verified: true });
-  return put(state, next, [report(next)]);
+  const [next, dropped] = dropAll(changed(vm, { verified: true }));
+  return put(state, next, [...dropped, report(next)]);
 }
 
 /** A guest that could not be started or continued: its process is ended, so nothing is unclear. */

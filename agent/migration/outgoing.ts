@@ -240,6 +240,8 @@ export class OutgoingStream {
       case "state":
       case "end":
       case "released":
+      case "resume":
+      case "pulse":
         this.fail(new SystemError("STREAM_FAILED", `A target does not send ${frame.kind}`));
         return;
     }

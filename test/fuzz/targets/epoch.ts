@@ -38,6 +38,8 @@ const KINDS = [
   "active",
   "credit",
   "abort",
+  "resume",
+  "pulse",
 ] as const;
 
 const REFUSALS: readonly ErrorCode[] = ["FRAME_CORRUPT", "BASE_DIFFERS", "VERSION_UNSUPPORTED"];

@@ -8,7 +8,9 @@ import {
   replay,
   type State,
 } from "../../../agent/authority/state.ts";
+import type { OffProof } from "../../../protocol/fence.ts";
 import type { BootId, HostId, StreamId } from "../../../protocol/ids.ts";
+import type { PromotionProof } from "../../../protocol/replication.ts";
 import { DEFINITIONS, diskLayer, vmIdOf } from "../../sim/model.ts";
 
 export const VM = vmIdOf("vm1");
@@ -98,6 +100,63 @@ export const prepared: Event = {
   chains: CHAINS,
 };
 
+export const hold = (term: number, stream = STREAM): Event => ({
+  type: "hold-replica",
+  vmId: VM,
+  term,
+  stream,
+  primary: BRAVO,
+  token: TOKEN,
+  definition,
+});
+export const seal = (term: number): Event => ({ type: "seal-replica", vmId: VM, term });
+export const dropReplica = (term: number, stream = STREAM): Event => ({
+  type: "drop-replica",
+  vmId: VM,
+  term,
+  stream,
+});
+export const found = (stream = STREAM, patch: object = {}): Event => ({
+  type: "replica-found",
+  vmId: VM,
+  stream,
+  found: {
+    state: "ready",
+    address: ADDRESS,
+    newest: { epoch: 4, cut: 2 },
+    settled: 0,
+    ...patch,
+  },
+});
+export const offProof = (patch: object = {}): OffProof => ({
+  operationId: "fence-1" as never,
+  hostId: BRAVO,
+  serverId: "bravo" as never,
+  uuid: "u-1",
+  by: "operator",
+  reads: [4_000, 5_000, 6_000].map((afterMs) => ({ afterMs, uuid: "u-1", power: "Off" })),
+  signs: ["agent-silent", "nic-firmware-silent"],
+  ...patch,
+});
+export const byFence = (patch: object = {}): PromotionProof => ({
+  by: "fence",
+  reason: "It was switched off",
+  hostId: BRAVO,
+  proof: offProof(patch),
+});
+export const promote = (term: number, proof: PromotionProof = byFence(), stream = STREAM): Event =>
+  grant(term, { start: "replica", promotion: { stream, epoch: 4, proof } });
+export const protect = (term: number, version = 1): Event => ({
+  type: "protect",
+  vmId: VM,
+  term,
+  version,
+  intervalMs: 1_000,
+  secondaries: [{ hostId: BRAVO, stream: STREAM, address: ADDRESS, token: TOKEN }],
+});
+
+/** Holds a replica of term 3 that can be restored. */
+export const KEEPS = [hold(3), found()];
 export const RUNS = [grant(1), chains, running];
 export const MOVES_OUT = [...RUNS, migrateOut(1, 2)];
 export const RECEIVES = [prepare(2), prepared, complete(0, "fuzzy")];

@@ -12,7 +12,7 @@ import {
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Chains } from "../../../agent/authority/state.ts";
+import type { Chains, DurableVm } from "../../../agent/authority/state.ts";
 import { Hypervisor, type HypervisorPorts, readConsole } from "../../../agent/hypervisor.ts";
 import { ramPath } from "../../../agent/qemu/argv.ts";
 import type { VmId } from "../../../protocol/ids.ts";
@@ -184,14 +184,16 @@ async function silentGuest({
   return { child, ramFile };
 }
 
-const recorded = {
+const recorded: DurableVm = {
   vmId: VM,
   termSeen: 1,
   refusedTerm: 0,
   stance: { phase: "none" },
   stoppedByAgent: false,
+  cut: 0,
+  replicas: [],
   definition: frozen,
-} as const;
+};
 
 hypervisors(
   "recover() counts a guest that does not answer as running, and ends it not",

@@ -31,11 +31,12 @@ function fold(parent: string, of: readonly { kind: FrameKind; payload: Uint8Arra
 }
 
 root("rootBegin() and rootAdd() are SHA-256 over what they document", () => {
-  const text = `lifeboat-epoch.v1\n${NO_PARENT}\n${identity.vmId}\n${identity.stream}\n7\n3\n`;
+  const text = `lifeboat-epoch.v3\n${NO_PARENT}\n${identity.vmId}\n${identity.stream}\n7\n3\n`;
   const begun = createHash("sha256").update(text).digest();
   assert.is(rootBegin(NO_PARENT, identity), begun.toString("hex"));
-  const added = createHash("sha256").update(begun).update("pages 1\n").update("abc");
   const payload = Buffer.from("abc");
+  const digest = createHash("sha256").update(payload).digest("hex");
+  const added = createHash("sha256").update(`${begun.toString("hex")} pages 1 ${digest}\n`);
   assert.is(
     rootAdd(begun.toString("hex"), { kind: "pages", sequence: 1 }, payload),
     added.digest("hex"),

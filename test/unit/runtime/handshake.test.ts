@@ -82,7 +82,7 @@ handshake("takes no reflected proof, nor one of another session, name, peer or p
   const reflected = JSON.stringify({ type: "proof", proof: JSON.parse(challenge.send!).proof });
   fails(() => stepServer(challenge.state, reflected, server), "AUTHENTICATION_FAILED");
   const replayed = play({}, {}).texts[2]!;
-  for (const other of [{ nonce: "77".repeat(32) }, { protocol: "lifeboat-epoch.v2" }]) {
+  for (const other of [{ nonce: "77".repeat(32) }, { protocol: "lifeboat-epoch.v3" }]) {
     const fresh = stepServer(serverStart, hello, { ...server, ...other });
     fails(
       () => stepServer(fresh.state, replayed, { ...server, ...other }),
