@@ -11,9 +11,12 @@ import { reasonOf, SystemError } from "../protocol/error.ts";
 import { CONSOLE_BYTES_MAX } from "../protocol/evacuation.ts";
 import type { BootId, HostId, VmId } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
+import type { Observe } from "../protocol/observe.ts";
 import { Machine } from "../runtime/core-runner.ts";
 import { type CrashPoint, crashPoint } from "../runtime/crash-point.ts";
+import type { Files } from "../runtime/files.ts";
 import type { Journal } from "../runtime/journal.ts";
+import type { TcpProbe } from "../runtime/tcp-probe.ts";
 import { mayRun, start, step } from "./authority/authority.ts";
 import {
   type Act,
@@ -27,6 +30,7 @@ import {
 } from "./authority/state.ts";
 import { readConsole } from "./hypervisor.ts";
 import { Merges } from "./merges.ts";
+import { observer } from "./observer.ts";
 import type { Guest } from "./qemu/guest.ts";
 import { type StreamPorts, Streams } from "./streams.ts";
 
@@ -40,6 +44,8 @@ export interface AgentPorts extends StreamPorts {
   readonly hostId: HostId;
   readonly bootId: BootId;
   readonly journal: Journal<Record>;
+  readonly files: Pick<Files, "read">;
+  readonly probe: TcpProbe;
 }
 
 type Of<Type extends Effect["type"]> = Extract<Effect, { type: Type }>;
@@ -51,6 +57,7 @@ export class Agent {
   private readonly streams: Streams;
   private readonly merges: Merges;
   private readonly verifying = new WeakSet<Guest>();
+  private readonly observe: (question: Observe) => void;
   private lastCapacity: Capacity | undefined;
 
   constructor(ports: AgentPorts) {
@@ -63,6 +70,7 @@ export class Agent {
     this.streams = new Streams(ports, dispatch);
     const { log, hypervisor } = ports;
     const chainsOf = (vmId: VmId): Chains => this.machine.state.vms[vmId]?.chains ?? {};
+    this.observe = observer(ports);
     this.merges = new Merges({ log, hypervisor, chainsOf, dispatch });
   }
 
@@ -128,6 +136,8 @@ export class Agent {
         return void this.freeze(message);
       case "read-console":
         return void this.console(message);
+      case "observe":
+        return this.observe(message);
       default:
         this.ports.log.warn("Unexpected message", { type: message.type });
     }

@@ -99,6 +99,8 @@ export const inventory = z.strictObject({
   agentVersion: z.string().max(32),
   capabilities: agentCapabilities,
   capacity,
+  /** `host:port` of its data listener: where other hosts may look whether its kernel lives. */
+  address: address.optional(),
   vms: z.array(vmReport).max(10_000),
 });
 export type Inventory = z.infer<typeof inventory>;

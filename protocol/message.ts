@@ -7,6 +7,7 @@ import * as authority from "./authority.ts";
 import { SystemError } from "./error.ts";
 import * as evacuation from "./evacuation.ts";
 import { fence, nicLinks } from "./fence.ts";
+import { observe, observed } from "./observe.ts";
 import * as operator from "./operator.ts";
 import {
   baselines,
@@ -80,6 +81,8 @@ export const message = z.discriminatedUnion("type", [
   replication.protectVm,
   replication.failover,
   replication.switchOver,
+  observe,
+  observed,
   evacuation.identifyHost,
   evacuation.hostVms,
   evacuation.migrate,

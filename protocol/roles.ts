@@ -25,6 +25,7 @@ export const MAY_SAY: Readonly<Partial<Record<Pair, readonly MessageType[]>>> = 
     "protection-status",
     "console-text",
     "operation-result",
+    "observed",
   ],
   "coordinator>agent": [
     "freeze",
@@ -41,6 +42,7 @@ export const MAY_SAY: Readonly<Partial<Record<Pair, readonly MessageType[]>>> = 
     "drop-replica",
     "protect",
     "read-console",
+    "observe",
   ],
   "management>coordinator": [
     "identify-host",

@@ -28,6 +28,7 @@ import { realRandom } from "../../runtime/random.ts";
 import { readSecret } from "../../runtime/secrets.ts";
 import { realSmallFiles, rootsBelow } from "../../runtime/small-files.ts";
 import { measureAnswer } from "../../runtime/tcp-latency.ts";
+import { tcpProbe } from "../../runtime/tcp-probe.ts";
 import { startThread } from "../../runtime/threads.ts";
 import { Agent } from "../agent.ts";
 import { record } from "../authority/state.ts";
@@ -110,6 +111,8 @@ export async function startWorker(
     log,
     run: runCommand,
     journal,
+    files,
+    probe: tcpProbe(realClock),
     hypervisor,
     dataServer,
     dataAddress,
@@ -133,7 +136,8 @@ export async function startWorker(
     const identity = { hostId, serverId: config.serverId, bootId, capabilities: able };
     const { capacity: room, vms } = await agent.inventory();
     const agentVersion = PROGRAM_VERSION;
-    up.send({ type: "inventory", ...identity, agentVersion, capacity: room, vms });
+    const about = { agentVersion, capacity: room, address: dataAddress };
+    up.send({ type: "inventory", ...identity, ...about, vms });
   };
   const link = { clock: realClock, random: realRandom, log, self, secret };
   coordinator = dialLink({

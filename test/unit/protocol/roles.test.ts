@@ -18,6 +18,8 @@ const ALLOWED: Record<Message["type"], readonly string[]> = {
   "baselines-taken": ["agent>management"],
   "server-components": ["agent>management"],
   inventory: ["agent>coordinator"],
+  observe: ["coordinator>agent"],
+  observed: ["agent>coordinator"],
   "vm-report": ["agent>coordinator"],
   refusal: ["agent>coordinator"],
   freeze: ["coordinator>agent"],

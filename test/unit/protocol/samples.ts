@@ -193,6 +193,8 @@ const SAMPLES: Record<MessageType, object> = {
     memoryBytes: 100,
     doneBytes: 3,
   },
+  observe: { operationId, hostId: "bravo", address: "192.0.2.7:7412" },
+  observed: { operationId, hostId: "bravo", seen: "silent" },
   "identify-host": { operationId, hostId: "alpha" },
   "host-vms": { operationId, hostId: "alpha", known: true, vms: [] },
   migrate: { operationId, vmId: VM, target: "bravo", limits },
