@@ -16,6 +16,7 @@ import type { Followers } from "./followers.ts";
 import type { History } from "./history.ts";
 import { type Operations, refuse, respond } from "./operations.ts";
 import { outcomesOf } from "./outcomes.ts";
+import { answerMsOf, type RelayedAsk, relayedOf } from "./relay.ts";
 import type { DecidedAsk, Event } from "./state.ts";
 import type { Status } from "./status.ts";
 import type { Happening } from "./timeline.ts";
@@ -25,12 +26,8 @@ export const EVENTS_ANSWERED_MAX = 500;
 const DAY_MS = 86_400_000;
 /** Devices in one answer, the newest first. */
 const EXPLANATIONS_MAX = 256;
-/** How long the core or the coordinator may take to answer. */
+/** How long the core may take to answer. */
 const ANSWER_MS = 15_000;
-/** A new VM's images are looked at by its host first. */
-const RUN_ANSWER_MS = 60_000;
-/** Longer than the coordinator's own deadline may be: it says how a fence has ended. */
-const FENCE_ANSWER_MS = 3_700_000;
 
 export interface RequestPorts {
   readonly pending: Operations;
@@ -187,11 +184,6 @@ function takeWord(link: Link, operationId: OperationId, ask: WordAsk, ports: Req
   ports.dispatch({ type: "word", operationId, ask, wallTime: ports.wallTime(), atMs });
 }
 
-type RelayedAsk = Extract<
-  Ask,
-  { method: "cordon" | "declare-off" | "fence" | "vm-run" | "vm-stop" | "vm-console" }
->;
-
 function relay(link: Link, operationId: OperationId, ask: RelayedAsk, ports: RequestPorts): void {
   const deadlineMs = ports.nowMs() + answerMsOf(ask);
   if (!ports.pending.add(operationId, { link, deadlineMs, relayed: true })) return;
@@ -202,32 +194,6 @@ function relay(link: Link, operationId: OperationId, ask: RelayedAsk, ports: Req
   }
   if (ports.toCoordinator(relayedOf(operationId, ask), operationId)) return;
   ports.pending.answerError(operationId, "UNREACHABLE", "The coordinator is not connected");
-}
-
-function answerMsOf({ method }: RelayedAsk): number {
-  if (method === "fence") return FENCE_ANSWER_MS;
-  return method === "vm-run" ? RUN_ANSWER_MS : ANSWER_MS;
-}
-
-function relayedOf(operationId: OperationId, ask: RelayedAsk): Message {
-  switch (ask.method) {
-    case "cordon":
-      return { type: "cordon", operationId, hostId: ask.hostId, cordoned: ask.cordoned };
-    case "declare-off": {
-      const { hostId, serverId, reason } = ask;
-      return { type: "declare-off", operationId, hostId, serverId, reason };
-    }
-    case "fence": {
-      const { method: _method, ...rest } = ask;
-      return { type: "fence", operationId, ...rest };
-    }
-    case "vm-run":
-      return { type: "run-vm", operationId, hostId: ask.hostId, definition: ask.definition };
-    case "vm-stop":
-      return { type: "end-vm", operationId, vmId: ask.vmId };
-    case "vm-console":
-      return { type: "read-console", operationId, vmId: ask.vmId, offset: ask.offset };
-  }
 }
 
 /** What an operator changes is part of the time line; what is only read is not. */

@@ -10,7 +10,7 @@
 import { type Principal, roleOf, type ServerId, subjectOf } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Request } from "../protocol/operator.ts";
-import type { BaselinesTaken, SensorFault, Telemetry } from "../protocol/prediction.ts";
+import type { SensorFault } from "../protocol/prediction.ts";
 import { type Address, isLoopback } from "../runtime/address.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { Machine } from "../runtime/core-runner.ts";
@@ -23,6 +23,7 @@ import type { Random } from "../runtime/random.ts";
 import { baselinesOf } from "./baselines.ts";
 import { crashOf, perform } from "./effects.ts";
 import { followersOf } from "./followers.ts";
+import { type Heard, heardOf } from "./heard.ts";
 import { type History, historyOf } from "./history.ts";
 import { takeDelivery } from "./intake.ts";
 import { start, step } from "./management.ts";
@@ -30,7 +31,7 @@ import { operations, takeRelayed } from "./operations.ts";
 import { takeRequest } from "./requests.ts";
 import type { Config, Effect, Event, State } from "./state.ts";
 import { type Status, statusOf } from "./status.ts";
-import { type ManagementStore, type SensorFaultRecord, sensorOf } from "./store.ts";
+import type { ManagementStore } from "./store.ts";
 import { type Happening, ofAnswer, ofSent, ofTrace, progressBoard } from "./timeline.ts";
 
 const TICK_MS = 250;
@@ -81,10 +82,8 @@ class Shell {
   private readonly pending = operations();
   private readonly followers;
   private readonly board = progressBoard();
-  private readonly faults = new Map<string, SensorFaultRecord>();
+  private readonly heard: Heard;
   private readonly history: History;
-  private readonly baselinesTaken = new Map<string, BaselinesTaken>();
-  private readonly telemetry = new Map<Principal, Telemetry>();
   private server: LinkServer | undefined;
   private coordinator: LinkClient | undefined;
   private timer: Timer | undefined;
@@ -98,7 +97,7 @@ class Shell {
     this.options = options;
     this.startedAtMs = clock.nowMs();
     this.followers = followersOf(store.eventsAfter);
-    for (const record of sensorFaults) this.faults.set(sensorOf(record.fault), record);
+    this.heard = heardOf(sensorFaults);
     this.history = historyOf(kept, store, (task) => this.unsaved.push({ task }));
     this.machine = new Machine<State, Event, Effect>(
       start(settings, predictions, evacuations, this.startedAtMs, alarms, baselines),
@@ -148,17 +147,11 @@ class Shell {
 
   status(): Status {
     const { listen, insecureNetwork } = this.options;
-    const telemetry: Record<string, Record<string, Telemetry>> = {};
-    for (const [from, one] of this.telemetry) {
-      telemetry[one.serverId] = { ...telemetry[one.serverId], [from]: one };
-    }
     return statusOf(this.machine.state, {
       insecure: insecureNetwork && !isLoopback(listen.host),
       connected: this.connected(),
       progress: this.board.newest(),
-      sensorFaults: [...this.faults.values()],
-      telemetry,
-      baselinesTaken: this.baselinesTaken,
+      ...this.heard.seen(),
     });
   }
 
@@ -218,14 +211,14 @@ class Shell {
         link.send(takeDelivery(link.peer, message, this.intake()));
         break;
       case "telemetry":
-        this.telemetry.set(link.peer, message);
+        this.heard.takeTelemetry(link.peer, message);
         break;
       case "server-components":
         this.history.takeComponents(message);
         this.flush();
         break;
       case "baselines-taken":
-        this.baselinesTaken.set(message.serverId, message);
+        this.heard.takeBaselines(message);
         break;
       case "request":
         this.request(link, message);
@@ -250,8 +243,7 @@ class Shell {
   private sensorFault(from: Principal, fault: SensorFault): void {
     const { clock, store } = this.options;
     const record = { fault, from, wallTime: clock.wallTime() };
-    this.faults.delete(sensorOf(fault));
-    if (fault.status !== "ok") this.faults.set(sensorOf(fault), record);
+    this.heard.takeFault(record);
     this.unsaved.push({ task: () => store.saveSensorFault(record) });
   }
 

@@ -1,0 +1,39 @@
+/**
+ * What agents and NIC firmware have said of their servers, the newest of each: shown, and decided
+ * on nowhere.
+ * @module
+ */
+import type { Principal } from "../protocol/ids.ts";
+import type { BaselinesTaken, Telemetry } from "../protocol/prediction.ts";
+import type { Seen } from "./status.ts";
+import { type SensorFaultRecord, sensorOf } from "./store.ts";
+
+export interface Heard {
+  takeTelemetry(from: Principal, telemetry: Telemetry): void;
+  takeBaselines(taken: BaselinesTaken): void;
+  /** A sensor that reads again is a fault no more. */
+  takeFault(record: SensorFaultRecord): void;
+  seen(): Pick<Seen, "sensorFaults" | "telemetry" | "baselinesTaken">;
+}
+
+/** `faults` are those of the store. */
+export function heardOf(faults: readonly SensorFaultRecord[]): Heard {
+  const sensorFaults = new Map(faults.map((record) => [sensorOf(record.fault), record]));
+  const baselinesTaken = new Map<string, BaselinesTaken>();
+  const newest = new Map<Principal, Telemetry>();
+  return {
+    takeTelemetry: (from, telemetry) => void newest.set(from, telemetry),
+    takeBaselines: (taken) => void baselinesTaken.set(taken.serverId, taken),
+    takeFault(record) {
+      sensorFaults.delete(sensorOf(record.fault));
+      if (record.fault.status !== "ok") sensorFaults.set(sensorOf(record.fault), record);
+    },
+    seen() {
+      const telemetry: Record<string, Record<string, Telemetry>> = {};
+      for (const [from, one] of newest) {
+        telemetry[one.serverId] = { ...telemetry[one.serverId], [from]: one };
+      }
+      return { telemetry, baselinesTaken, sensorFaults: [...sensorFaults.values()] };
+    },
+  };
+}
