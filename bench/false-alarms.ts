@@ -4,14 +4,16 @@
  *
  * A year at each second takes a processor an hour, so most years are looked at each hour, and each
  * 15 seconds for ten minutes around whatever happens suddenly; fewer at each minute and second,
- * which judge as often as an agent does. Seeds are 1, 2, 3: the same run is the same result.
+ * which judge as often as an agent does. Seeds are 1, 2, 3: the same run is the same result,
+ * on however many threads. Ctrl-C ends it, and prints what was reached.
  */
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
 import { DEFAULT_CONFIG } from "../predictor/config.ts";
 import { LARGE, SMALL } from "./healthy-host.ts";
 import type { Bench, BenchPorts, Outcome, Row } from "./report.ts";
 import { type Soak, type SoakCounts, summed } from "./soak.ts";
+import { playAll } from "./soak-pool.ts";
+import { openProgress, type Played, type Progress, runName } from "./soak-progress.ts";
 import { poissonInterval } from "./statistics.ts";
 
 const SECOND_MS = 1_000;
@@ -34,18 +36,22 @@ export const falseAlarmsBench: Bench = {
     "second-days": { default: 30, help: "host-days of small servers at each second" },
     workers: { default: Math.max(1, availableParallelism() - 1), help: "threads" },
   },
-  async run(options, ports) {
-    const { workers = 1 } = options;
-    const rows: Row[] = [];
-    const faults: string[] = [];
+  texts: { state: "file that keeps what was played: the same run with the same file goes on" },
+  async run({ workers = 1, ...options }, ports, { state }) {
+    const progress = openProgress(state, runName(options));
+    const stop = new AbortController();
+    const onSignal = (): void => stop.abort();
+    process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+    const outcomes: Outcome[] = [];
     for (const tier of tiersOf(options)) {
-      const counts = summed(await runAll(tier, workers, ports));
-      const own = rowsOf(tier.name, counts);
-      rows.push(...own);
-      faults.push(...faultsOf(tier.name, counts));
-      ports.note(`${tier.name}: ${counts.rounds} rounds; rules ${JSON.stringify(counts.rules)}`);
+      await playTier(tier, progress, workers, stop.signal, ports);
+      outcomes.push(outcomeOf(tier, progress.played(tier.name), ports));
     }
-    return { rows, faults } satisfies Outcome;
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    return {
+      rows: outcomes.flatMap(({ rows }) => rows),
+      faults: outcomes.flatMap(({ faults }) => faults),
+    };
   },
 };
 
@@ -64,42 +70,38 @@ function tiersOf(options: Readonly<Record<string, number>>): readonly Tier[] {
   ];
 }
 
-/** Hands a server to each thread as soon as it has finished one. */
-async function runAll(
+/** Plays what is left of a tier, and keeps it every minute and at its end. */
+async function playTier(
   { name, soaks }: Tier,
+  progress: Progress,
   workers: number,
+  signal: AbortSignal,
   { clock, note }: BenchPorts,
-): Promise<SoakCounts[]> {
-  const done: SoakCounts[] = [];
-  const queue = [...soaks];
+): Promise<void> {
+  const done = new Set(progress.played(name).map(({ seed }) => seed));
   let notedMs = clock.nowMs();
-  const work = async (): Promise<void> => {
-    const worker = new Worker(new URL("soak-worker.ts", import.meta.url));
-    try {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        done.push(await ask(worker, next));
-        if (clock.nowMs() - notedMs < NOTE_MS) continue;
-        notedMs = clock.nowMs();
-        const { years, predictions, suspects } = summed(done);
-        note(`${name}: ${years.toFixed(1)} host-years, ${predictions + suspects} false alarms`);
-      }
-    } finally {
-      await worker.terminate();
-    }
-  };
-  await Promise.all(Array.from({ length: workers }, work));
-  return done;
+  const left = soaks.filter(({ seed }) => !done.has(seed));
+  await playAll(left, workers, signal, ({ seed }, counts) => {
+    progress.add(name, { seed, ...counts });
+    if (clock.nowMs() - notedMs < NOTE_MS) return;
+    notedMs = clock.nowMs();
+    progress.save();
+    const { years, predictions, suspects } = summed(progress.played(name));
+    note(`${name}: ${years.toFixed(1)} host-years, ${predictions + suspects} false alarms`);
+  });
+  progress.save();
 }
 
-function ask(worker: Worker, soak: Soak): Promise<SoakCounts> {
-  return new Promise((resolve, reject) => {
-    worker.once("error", reject);
-    worker.once("message", (counts: SoakCounts) => {
-      worker.off("error", reject);
-      resolve(counts);
-    });
-    worker.postMessage(soak);
-  });
+function outcomeOf({ name, soaks }: Tier, played: readonly Played[], ports: BenchPorts): Outcome {
+  const missing = soaks.length - played.length;
+  const unfinished = missing > 0 ? [`${name}: ${missing} of ${soaks.length} were not played`] : [];
+  if (played.length === 0) return { rows: [], faults: unfinished };
+  const counts = summed(played);
+  const alarmed = played.filter(({ predictions, suspects }) => predictions + suspects > 0);
+  const seeds = alarmed.map(({ seed }) => seed).toSorted((a, b) => a - b);
+  const rules = JSON.stringify(counts.rules);
+  ports.note(`${name}: ${counts.rounds} rounds; rules ${rules}; seeds ${JSON.stringify(seeds)}`);
+  return { rows: rowsOf(name, counts), faults: [...unfinished, ...faultsOf(name, counts)] };
 }
 
 /** Alarms a host-year: the bound is reached once even the upper end of the interval is below it. */
