@@ -129,17 +129,20 @@ export function healthyHost(size: HostSize, chance: () => number): HealthyHost {
     celsius: Array<number>(size.temperature).fill(40),
   };
   const due = new Map(KINDS.map((kind) => [kind, wait(world, kind)]));
-  const next = (): number => Math.min(...due.values());
+  let nextEventMs = Math.min(...due.values());
   return {
     get nextEventMs() {
-      return next();
+      return nextEventMs;
     },
     readings(atMs) {
       pass(world, atMs);
-      for (const [kind, dueMs] of due) {
-        if (dueMs > atMs) continue;
-        happen(world, kind);
-        due.set(kind, atMs + wait(world, kind));
+      if (atMs >= nextEventMs) {
+        for (const [kind, dueMs] of due) {
+          if (dueMs > atMs) continue;
+          happen(world, kind);
+          due.set(kind, atMs + wait(world, kind));
+        }
+        nextEventMs = Math.min(...due.values());
       }
       return atMs < world.downUntilMs ? [] : readingsOf(world);
     },

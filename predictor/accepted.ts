@@ -45,6 +45,7 @@ export function acceptedOf(
   known: Known,
   raw: readonly Reading[],
 ): Situation["accepted"] {
+  if (all.length === 0) return NOTHING;
   const own = all.filter((one) => isOf(one, known));
   if (own.length === 0) return NOTHING;
   const holding = own.filter(({ signal, instance }) => {

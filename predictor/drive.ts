@@ -43,12 +43,12 @@ export function judgeDrive(
   readings: readonly Reading[],
   situation: Situation,
 ): readonly [DriveWatch, Finding] {
-  const values = COUNTERS.map((id) => gaugeOf(readings, `smart-${id}`) ?? Number.NaN);
   if (!DISK_COUNTERS.some((signal) => gaugeOf(readings, signal) !== undefined)) {
     return [watch, quiet(RULE, false)];
   }
   const { atMs } = situation;
   const history: DriveHistory = Float64Array.from(watch.history);
+  const values = COUNTERS.map((id) => gaugeOf(readings, `smart-${id}`) ?? Number.NaN);
   observe(history, atMs / DAY_MS, values);
   const isDayOver = atMs - watch.takenAtMs >= DAY_MS;
   const next = isDayOver ? { history: [...history], takenAtMs: atMs } : watch;

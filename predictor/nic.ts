@@ -145,7 +145,8 @@ export function judgeNic(
 }
 
 function speaksOf(readings: readonly Reading[], signal: NicSignal): boolean {
-  return readings.some((reading) => reading.signal === signal);
+  for (const reading of readings) if (reading.signal === signal) return true;
+  return false;
 }
 
 function judgeCrc(

@@ -120,7 +120,7 @@ function observeAll(
   for (const [key, own] of groups(readings)) {
     const previous = continued(components[key], key, own, atMs);
     const accepted = acceptedOf(state.baselines, previous, own);
-    const situation = { ...situationOf(previous, census, load?.share, atMs, config), accepted };
+    const situation = situationOf(previous, census, load?.share, atMs, config, accepted);
     const [next, told] = observe(previous, own, situation, sequence + 1);
     components[key] = next;
     for (const effect of told) {
@@ -172,8 +172,7 @@ function groups(readings: readonly Reading[]): ReadonlyMap<string, readonly Read
 }
 
 function loadOf(state: State, readings: readonly Reading[], atMs: number, config: Config) {
-  const own = readings.filter(({ component }) => component === "cpu");
-  const share = gaugeOf(own, "load");
+  const share = gaugeOf(readings, "load");
   if (share !== undefined) return { atMs, share: Math.min(1, Math.max(0, share)) };
   const { load } = state;
   const longestMs = Math.max(LOAD_MS, config.gapMs);
@@ -212,11 +211,12 @@ function situationOf(
   load: number | undefined,
   atMs: number,
   config: Config,
-): Omit<Situation, "accepted"> {
+  accepted: Situation["accepted"],
+): Situation {
   const { component, risk } = known;
   const others = (total[component] ?? 0) - (isJudged(known) ? 1 : 0);
   const othersBad = (bad[component] ?? 0) - (isBad(risk) ? 1 : 0);
-  return { atMs, config, allowance, load, others, othersBad };
+  return { atMs, config, allowance, load, others, othersBad, accepted };
 }
 
 function observe(
@@ -230,8 +230,10 @@ function observe(
   const effects: Effect[] = [];
   const [sensors, readings] = sense(previous.sensors, raw, situation, effects);
   let { families, findings } = previous;
-  for (const [place, family] of FAMILIES[component].entries()) {
-    if (!readings.some(({ signal }) => family.speaks(signal))) continue;
+  const all = FAMILIES[component];
+  for (let place = 0; place < all.length; place += 1) {
+    const family = all[place]!;
+    if (!isSpokenOf(family, readings)) continue;
     const before = families[place];
     const history = before === undefined ? family.start : before.history;
     const [next, found] = family.judge(history, readings, situation);
@@ -252,17 +254,18 @@ function sense(
   effects: Effect[],
 ): readonly [ComponentState["sensors"], readonly Reading[]] {
   let sensors = known;
-  const readings = raw.map((reading) => {
+  const readings: Reading[] = [];
+  for (const reading of raw) {
     const sensor = known[reading.signal];
     const believed = believe(sensor, reading, atMs, config);
-    effects.push(...report(sensor, believed, atMs));
+    readings.push(believed);
+    const told = report(sensor, believed, atMs);
+    if (told !== undefined) effects.push(told);
     const next = remember(sensor, reading, believed, atMs);
-    if (next !== sensor) {
-      if (sensors === known) sensors = { ...known };
-      (sensors as Record<string, SensorState>)[reading.signal] = next;
-    }
-    return believed;
-  });
+    if (next === sensor) continue;
+    if (sensors === known) sensors = { ...known };
+    (sensors as Record<string, SensorState>)[reading.signal] = next;
+  }
   return [sensors, readings];
 }
 
@@ -287,9 +290,17 @@ function merged(before: readonly Finding[], found: readonly Finding[]): readonly
   return kept.length === 0 ? found : [...kept, ...found];
 }
 
+function isSpokenOf({ speaks }: Family, readings: readonly Reading[]): boolean {
+  for (const { signal } of readings) if (speaks(signal)) return true;
+  return false;
+}
+
 /** The first that a source of this family's signals names. */
 function instanceIn(raw: readonly Reading[], { speaks }: Family): string | undefined {
-  return raw.find(({ signal, instance }) => instance !== undefined && speaks(signal))?.instance;
+  for (const { signal, instance } of raw) {
+    if (instance !== undefined && speaks(signal)) return instance;
+  }
+  return undefined;
 }
 
 /** A device that gives no instance (asleep, unreadable) is taken for the one known. */
@@ -300,19 +311,20 @@ function continued(
   atMs: number,
 ): ComponentState {
   const { component } = raw[0]!;
-  const device = key.slice(component.length + 1);
   const differs = (family: Family, place: number): boolean => {
     const known = previous?.families[place]?.instance ?? "";
     const instance = known === "" ? undefined : instanceIn(raw, family);
     return instance !== undefined && known !== instance;
   };
   if (previous !== undefined && !FAMILIES[component].some(differs)) return previous;
+  const device = key.slice(component.length + 1);
   const anew = { risk: UNKNOWN, families: [], findings: [], sensors: {} };
   return { component, device, seenAtMs: atMs, ...anew };
 }
 
 function dropOldest(components: Record<string, ComponentState>): number {
-  const surplus = Object.keys(components).length - COMPONENTS_MAX;
+  let surplus = -COMPONENTS_MAX;
+  for (const _ in components) surplus += 1;
   if (surplus <= 0) return 0;
   const oldest = Object.entries(components).sort(([, a], [, b]) => a.seenAtMs - b.seenAtMs);
   for (const [key] of oldest.slice(0, surplus)) delete components[key];

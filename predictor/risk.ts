@@ -64,7 +64,7 @@ export function assess(
   subject: Subject,
   config: Config,
 ): RiskStep {
-  const seen = worst(findings);
+  const seen = worstOf(findings);
   if (isWorse(state.risk, seen)) return lower(state, findings, subject, config);
   const raised = raise(state, seen, findings);
   const effects: Effect[] = [];
@@ -147,11 +147,10 @@ function evidenceOf(findings: readonly Finding[]): readonly Evidence[] {
 }
 
 /** A rule that cannot see says nothing, unless what little it sees is already evidence. */
-function worst(findings: readonly Finding[]): Risk {
-  return findings
-    .filter(({ known, evidence }) => known || evidence.length > 0)
-    .reduce<Risk>(
-      (risk, finding) => (isWorse(finding.risk, risk) ? finding.risk : risk),
-      "unknown",
-    );
+function worstOf(findings: readonly Finding[]): Risk {
+  let worst: Risk = "unknown";
+  for (const { risk, known, evidence } of findings) {
+    if ((known || evidence.length > 0) && isWorse(risk, worst)) worst = risk;
+  }
+  return worst;
 }

@@ -58,9 +58,13 @@ export function remember(
 }
 
 /** What to tell: a change, and a first reading that is no reading. */
-export function report(state: SensorState | undefined, reading: Reading, atMs: number): Effect[] {
-  if (reading.status === (state?.status ?? "ok")) return [];
+export function report(
+  state: SensorState | undefined,
+  reading: Reading,
+  atMs: number,
+): Effect | undefined {
+  if (reading.status === (state?.status ?? "ok")) return undefined;
   const { component, device, signal, status } = reading;
   const reason = reading.status === "ok" ? "Reads again" : reading.reason;
-  return [{ type: "sensor", component, device, signal, status, reason, atMs }];
+  return { type: "sensor", component, device, signal, status, reason, atMs };
 }

@@ -23,12 +23,16 @@ const TAIL_Z_MAX = 40;
 const BISECTIONS = 60;
 
 /**
- * The z that a standard normal sample passes with at most `probability`, by the upper bound of
- * Mills' ratio (Gordon, 1941): P(Z > z) < exp(-z^2/2) / (z sqrt(2 pi)). Never too low.
+ * How often a standard normal sample passes `z` > 0 at most, by the upper bound of Mills' ratio
+ * (Gordon, 1941): P(Z > z) < exp(-z^2/2) / (z sqrt(2 pi)).
  */
+export function normalTail(z: number): number {
+  return Math.exp((-z * z) / 2) / (z * Math.sqrt(2 * Math.PI));
+}
+
+/** The z that a standard normal sample passes with at most `probability`. Never too low. */
 export function normalLimit(probability: number): number {
-  const tail = (z: number): number => Math.exp((-z * z) / 2) / (z * Math.sqrt(2 * Math.PI));
-  return bisect((z) => tail(z) > probability, 0.1, TAIL_Z_MAX);
+  return bisect((z) => normalTail(z) > probability, 0.1, TAIL_Z_MAX);
 }
 
 /** Where `isBelow` turns false between `low` and `high`; it does so once. */

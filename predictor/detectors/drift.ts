@@ -11,7 +11,7 @@
 import { type Baseline, NO_BASELINE, type Usual, usualAt, withPoint } from "./baseline.ts";
 import { arl0Samples } from "./budget.ts";
 import { cusum, thresholdFor } from "./cusum.ts";
-import { ewma, ewmaLimit } from "./ewma.ts";
+import { ewma, isEwmaBeyond } from "./ewma.ts";
 
 export interface DriftSpec {
   /** The way that is bad. */
@@ -91,7 +91,7 @@ export function observeDrift(
   };
   if (atMs - sinceMs < BLOCK_MS) return open;
   const arl0 = arl0Samples(falseAlarmsPerHostYear, series, BLOCK_MS);
-  return { ...judge(open, spec, arl0), sinceMs: atMs, sum: 0, circumstances: 0, count: 0 };
+  return judge({ ...open, sinceMs: atMs, sum: 0, circumstances: 0, count: 0 }, open, spec, arl0);
 }
 
 export interface DriftAllowance {
@@ -99,18 +99,25 @@ export interface DriftAllowance {
   readonly series: number;
 }
 
-function judge(state: DriftState, spec: DriftSpec, arl0: number): DriftState {
-  const { baseline, sum, count, circumstances } = state;
-  const [x, value] = [circumstances / count, sum / count];
+/** What the block that is over (`block`) makes of the state with which the next one begins. */
+function judge(next: DriftState, block: DriftState, spec: DriftSpec, arl0: number): DriftState {
+  const { baseline, count } = block;
+  const [x, value] = [block.circumstances / count, block.sum / count];
   const usual = usualAt(baseline, x);
-  if (usual === undefined) return { ...state, baseline: withPoint(baseline, { x, y: value }) };
-  if (state.alarmedBlocks >= RELEARN_BLOCKS) return NO_DRIFT;
+  if (usual === undefined) return { ...next, baseline: withPoint(baseline, { x, y: value }) };
+  if (block.alarmedBlocks >= RELEARN_BLOCKS) return { ...NO_DRIFT, sinceMs: next.sinceMs };
   const deviation = Math.max(spec.deviationMin, usual.deviation);
   const z = towards(spec, (value - usual.value) / deviation);
-  const { suspected, ...moved } = movedBy(state, z, value - usual.value, spec, arl0);
-  const alarmedBlocks = moved.alarmed ? state.alarmedBlocks + 1 : 0;
-  const next = { ...state, ...moved, value, usual, alarmedBlocks };
-  return suspected ? next : { ...next, baseline: withPoint(baseline, { x, y: value }) };
+  const { statistic, change, alarmed, suspected } = movedBy(
+    block,
+    z,
+    value - usual.value,
+    spec,
+    arl0,
+  );
+  const alarmedBlocks = alarmed ? block.alarmedBlocks + 1 : 0;
+  const kept = suspected ? baseline : withPoint(baseline, { x, y: value });
+  return { ...next, statistic, change, value, usual, alarmed, alarmedBlocks, baseline: kept };
 }
 
 function towards({ direction }: DriftSpec, z: number): number {
@@ -120,16 +127,21 @@ function towards({ direction }: DriftSpec, z: number): number {
 
 function movedBy(state: DriftState, z: number, distance: number, spec: DriftSpec, arl0: number) {
   if (spec.method === "sum") {
+    const sum = cusum(state.statistic, z, ALLOWANCE + BASELINE_ERROR);
+    // As in nearly every hour: nothing has summed up, whatever the threshold is.
+    if (sum === 0) return { statistic: 0, change: distance, alarmed: false, suspected: false };
     const threshold = thresholdFor(arl0, ALLOWANCE);
     // Cut above, or a long excursion would take as long to be forgiven.
-    const statistic = Math.min(threshold, cusum(state.statistic, z, ALLOWANCE + BASELINE_ERROR));
-    const alarmed = statistic >= threshold || (state.alarmed && statistic > 0);
+    const statistic = Math.min(threshold, sum);
+    const alarmed = statistic >= threshold || state.alarmed;
     return { statistic, change: distance, alarmed, suspected: statistic > threshold / 2 };
   }
   const statistic = ewma(state.statistic, z, WEIGHT);
   const change = ewma(state.change, distance, WEIGHT);
-  const limit = ewmaLimit(arl0, WEIGHT);
-  const beyond = Math.abs(statistic) >= limit && Math.abs(change) >= spec.method.changeMin;
-  const suspected = Math.abs(statistic) > limit / 2;
+  const off = Math.abs(statistic);
+  // Suspected from half of the limit.
+  const suspected = isEwmaBeyond(2 * off, arl0, WEIGHT);
+  const far = suspected && Math.abs(change) >= spec.method.changeMin;
+  const beyond = far && isEwmaBeyond(off, arl0, WEIGHT);
   return { statistic, change, alarmed: beyond || (state.alarmed && suspected), suspected };
 }

@@ -42,16 +42,20 @@ export function bet(
   logRatioMax: number,
   leak: number,
 ): Wealth {
-  return wealth.map(
-    (log, index) => logPlusOne(log - leak) + Math.min(logRatios[index]!, logRatioMax),
-  );
+  const won = wealth.slice();
+  for (let index = 0; index < won.length; index += 1) {
+    won[index] = logPlusOne(won[index]! - leak) + Math.min(logRatios[index]!, logRatioMax);
+  }
+  return won;
 }
 
 /** The logarithm of the mean over the alternatives: what is held against the limit. */
 export function worth(wealth: Wealth): number {
-  const most = Math.max(...wealth);
+  let most = Number.NEGATIVE_INFINITY;
+  for (const log of wealth) most = Math.max(most, log);
   if (most === Number.NEGATIVE_INFINITY) return most;
-  const sum = wealth.reduce((total, log) => total + Math.exp(log - most), 0);
+  let sum = 0;
+  for (const log of wealth) sum += Math.exp(log - most);
   return most + Math.log(sum / wealth.length);
 }
 

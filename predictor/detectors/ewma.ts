@@ -3,7 +3,7 @@
  * step, and in the unit of the sample, so that it can be held against a limit people understand.
  * @module
  */
-import { normalLimit } from "./budget.ts";
+import { normalTail } from "./budget.ts";
 
 /** What the average is after one more sample; `weight` is the sample's, in (0, 1]. */
 export function ewma(average: number, sample: number, weight: number): number {
@@ -11,9 +11,10 @@ export function ewma(average: number, sample: number, weight: number): number {
 }
 
 /**
- * How many sigmas of a sample the average of normal samples may be off with at most one false
- * alarm in `arl0Samples`. It is the union bound over the samples: however they hang together.
+ * Whether the average of normal samples, in sigmas of a sample, is farther up than happens once in
+ * `arl0Samples`. It is the union bound over the samples: however they hang together.
  */
-export function ewmaLimit(arl0Samples: number, weight: number): number {
-  return normalLimit(1 / arl0Samples) * Math.sqrt(weight / (2 - weight));
+export function isEwmaBeyond(average: number, arl0Samples: number, weight: number): boolean {
+  const z = average / Math.sqrt(weight / (2 - weight));
+  return z > 0 && normalTail(z) <= 1 / arl0Samples;
 }

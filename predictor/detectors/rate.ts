@@ -138,18 +138,14 @@ function grown(
 }
 
 function closeBlock(block: RateState, spec: RateSpec, allowance: Allowance): RateState {
-  const { atMs } = block.last!;
-  const next = { ...block, sinceMs: atMs, events: 0, exposure: 0 };
-  if (block.exposure < spec.exposureMin) return { ...next, judged: 0 };
-  const judged = Math.min(PERSISTENCE, block.judged + 1);
+  const next = { ...block, sinceMs: block.last!.atMs, events: 0, exposure: 0, judged: 0 };
+  if (block.exposure < spec.exposureMin) return next;
+  next.judged = Math.min(PERSISTENCE, block.judged + 1);
+  if (!block.alarmed) return wager(next, block, spec, allowance);
   const tooMany = block.events > spec.healthyRate * block.exposure;
-  if (block.alarmed) {
-    const calm = tooMany ? 0 : block.calm + 1;
-    const alarmed = calm < PERSISTENCE;
-    const seen = alarmed ? {} : { seenEvents: 0, seenExposure: 0 };
-    return { ...next, ...seen, judged, calm, alarmed };
-  }
-  return wager({ ...next, judged }, block, spec, allowance);
+  next.calm = tooMany ? 0 : block.calm + 1;
+  if (next.calm < PERSISTENCE) return next;
+  return { ...next, alarmed: false, seenEvents: 0, seenExposure: 0 };
 }
 
 function wager(
@@ -166,10 +162,13 @@ function wager(
   const leak = (logRatioMax * elapsedMs) / spec.forgetMs;
   const won = bet(wealth, logRatios, logRatioMax, leak);
   const log = worth(won);
-  const seen =
-    log > 0
-      ? { seenEvents: seenEvents + events, seenExposure: seenExposure + exposure }
-      : { seenEvents: 0, seenExposure: 0 };
-  if (log < limit) return { ...next, ...seen, wealth: won };
-  return { ...next, ...seen, wealth: NO_RATE.wealth, alarmed: true, calm: 0 };
+  const alarmed = log >= limit;
+  return {
+    ...next,
+    seenEvents: log > 0 ? seenEvents + events : 0,
+    seenExposure: log > 0 ? seenExposure + exposure : 0,
+    wealth: alarmed ? NO_RATE.wealth : won,
+    alarmed,
+    calm: alarmed ? 0 : next.calm,
+  };
 }

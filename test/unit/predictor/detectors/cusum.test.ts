@@ -2,7 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { arl0Samples, normalLimit, seriesBound } from "../../../../predictor/detectors/budget.ts";
 import { averageRunLength, cusum, thresholdFor } from "../../../../predictor/detectors/cusum.ts";
-import { ewma, ewmaLimit } from "../../../../predictor/detectors/ewma.ts";
+import { ewma, isEwmaBeyond } from "../../../../predictor/detectors/ewma.ts";
 import { normals } from "../noise.ts";
 
 const detectors = suite("cusum and ewma");
@@ -52,15 +52,15 @@ detectors("cusum() runs as long as its threshold promises", () => {
 
 detectors("ewma() passes its limit no oftener than promised, and follows a shift", () => {
   const next = normals(2);
-  const limit = ewmaLimit(1_000, 0.2);
+  const isBeyond = (average: number): boolean => isEwmaBeyond(average, 1_000, 0.2);
   let [average, passed] = [0, 0];
   for (let sample = 0; sample < 200_000; sample += 1) {
     average = ewma(average, next(), 0.2);
-    if (average > limit) passed += 1;
+    if (isBeyond(average)) passed += 1;
   }
   assert.ok(passed > 50 && passed <= 220, `${passed} in 200 times 1,000`);
   for (let sample = 0; sample < 20; sample += 1) average = ewma(average, 3 + next(), 0.2);
-  assert.ok(average > limit);
+  assert.ok(isBeyond(average));
 });
 
 detectors.run();
