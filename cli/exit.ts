@@ -27,6 +27,7 @@ const OF_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   TABLE_INVALID: EXIT.usage,
   HOST_UNKNOWN: EXIT.notFound,
   PREDICTION_UNKNOWN: EXIT.notFound,
+  RULES_UNKNOWN: EXIT.notFound,
   GUEST_NOT_FOUND: EXIT.notFound,
   STATE_CONFLICT: EXIT.conflict,
   GUEST_BUSY: EXIT.conflict,

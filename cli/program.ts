@@ -12,7 +12,9 @@ import { EXIT } from "./exit.ts";
 import { addFirmwareSimCommands } from "./firmware-sim.ts";
 import { addHostCommands } from "./hosts.ts";
 import { type Format, showError } from "./output.ts";
+import { addParameterCommands } from "./parameter.ts";
 import { addPredictorCommands } from "./predictor.ts";
+import { addRulesCommands } from "./rules.ts";
 import { addSecretsCommands } from "./secrets.ts";
 import { addSensorsCommand } from "./sensors.ts";
 import { addServerCommands } from "./servers.ts";
@@ -37,6 +39,8 @@ const GROUPS: readonly CommandGroup[] = [
   addSettingsCommands,
   addSecretsCommands,
   addPredictorCommands,
+  addRulesCommands,
+  addParameterCommands,
   addSensorsCommand,
   addSmartCommands,
 ];

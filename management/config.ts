@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { SystemError } from "../protocol/error.ts";
-import { address, serverId } from "../protocol/ids.ts";
+import { address, hostId, serverId } from "../protocol/ids.ts";
 import { COORDINATOR_LISTEN, MANAGEMENT_LISTEN } from "../runtime/site.ts";
 import { DEFAULTS } from "./state.ts";
 import { EVENTS_KEPT } from "./store.ts";
@@ -32,6 +32,8 @@ const section = z.strictObject({
   insecureNetwork: z.boolean().default(false),
   eventsKept: z.int().min(100).max(10_000_000).default(EVENTS_KEPT),
   policy: policy.prefault({}),
+  /** Host -> what an hour of it costs, in the site's currency; a parameter of rules. */
+  costPerHour: z.record(hostId, z.number().min(0)).default({}),
   /** Rack -> the servers in it, for those who want them compared. */
   racks: z.record(z.string().min(1).max(63), z.array(serverId).max(1_000)).default({}),
 });

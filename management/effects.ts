@@ -8,6 +8,10 @@ import type { ManagementStore } from "./store.ts";
 
 export type Saving = Extract<Effect, { type: `save-${string}` | `forget-${string}` }>;
 
+export function isSaving(effect: Effect): effect is Saving {
+  return effect.type.startsWith("save-") || effect.type.startsWith("forget-");
+}
+
 export function perform(effect: Saving, store: ManagementStore): void {
   switch (effect.type) {
     case "save-prediction":
@@ -30,6 +34,12 @@ export function perform(effect: Saving, store: ManagementStore): void {
       break;
     case "save-settings":
       store.saveSettings(effect.settings);
+      break;
+    case "save-rules":
+      store.saveRules(effect.record);
+      break;
+    case "forget-rules":
+      store.forgetRules(effect.vmId);
       break;
     case "save-evacuation":
       store.saveEvacuation(effect.evacuation);

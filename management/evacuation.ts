@@ -262,7 +262,7 @@ function settled(move: Move, result: MigrationResult, attemptsMax: number): Move
   }
 }
 
-/** Asks again for everything that may have been lost with the coordinator's last link. */
+/** Asks again for what the coordinator may not have heard of each evacuation. */
 export function resume(state: State, config: Config): Step {
   let next = state;
   const effects: Effect[] = [];

@@ -18,7 +18,7 @@ const LOCK_MS = 5_000;
 
 await runServer("management", async (args, log) => {
   const file = readConfig(args.config, managementFile);
-  const { eventsKept, policy, racks } = file.management;
+  const { eventsKept, policy, racks, costPerHour } = file.management;
   const folders = foldersOf(args.state ?? file.state ?? args.defaultState, file.secrets);
   const listen = parseAddress(args.listen ?? file.management.listen);
   const coordinator = parseAddress(args.coordinator ?? file.management.coordinator);
@@ -32,6 +32,7 @@ await runServer("management", async (args, log) => {
     coordinatorUrl: `ws://${formatAddress(coordinator)}`,
     config: { ...DEFAULTS, ...policy },
     rackOf: rackOf(racks),
+    costPerHour: new Map(Object.entries(costPerHour)),
     store,
     secretOf: (who) => readSecret(folders.secrets, who),
     secret: ensureSecret(folders.secrets, "management"),

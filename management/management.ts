@@ -14,6 +14,9 @@ import { takeAcknowledge } from "./baselines.ts";
 import { forgetCleared, takeCleared } from "./clearing.ts";
 import { cancel, proceed, resume, startQueued, takeHostVms, takeResult } from "./evacuation.ts";
 import { stampede, whyNotAct } from "./policy.ts";
+import type { RulesRecord } from "./rules/record.ts";
+import { resumeSwaps, takeReview, takeRules, takeSwapResult } from "./rules/review.ts";
+import { beginRules } from "./rules/standing.ts";
 import {
   type ActivePrediction,
   type Config,
@@ -46,6 +49,7 @@ export function start(
   atMs: number,
   alarms: readonly AlarmRecord[] = [],
   baselines: readonly BaselineRecord[] = [],
+  rules: readonly RulesRecord[] = [],
 ): State {
   return {
     settings,
@@ -64,6 +68,7 @@ export function start(
     evacuations: Object.fromEntries(
       evacuations.map((record) => [record.evacuationId, { ...record, retryAtMs: 0 }]),
     ),
+    rules: Object.fromEntries(rules.map((record) => [record.vmId, beginRules(record, atMs)])),
     fleet: undefined,
     coordinatorUp: false,
   };
@@ -82,7 +87,7 @@ function take(state: State, event: Event, config: Config): Step {
     case "prediction-cleared":
       return takeCleared(state, event);
     case "coordinator-up":
-      return resume({ ...state, coordinatorUp: true }, config);
+      return comeUp({ ...state, coordinatorUp: true }, config);
     case "coordinator-down":
       return [{ ...state, coordinatorUp: false }, []];
     case "fleet":
@@ -95,6 +100,10 @@ function take(state: State, event: Event, config: Config): Step {
       return takeUncordoned(state, event);
     case "acknowledge":
       return takeAcknowledge(state, event);
+    case "review":
+      return takeReview(state, event);
+    case "rules":
+      return takeRules(state, event);
     case "word":
       return takeWord(state, event);
     case "ask":
@@ -102,6 +111,12 @@ function take(state: State, event: Event, config: Config): Step {
     case "tick":
       return forgetCleared(forgetAlarms(forget(state, config)), event.atMs, config);
   }
+}
+
+/** Asks again for everything that may have been lost with the coordinator's last link. */
+function comeUp(state: State, config: Config): Step {
+  const [next, effects] = resume(state, config);
+  return [next, [...effects, ...resumeSwaps(next)]];
 }
 
 function goOn(state: State, atMs: number, config: Config): Step {
@@ -191,6 +206,8 @@ function takeMigrationResult(state: State, event: Of<"migration-result">, config
   const leaves = Object.values(state.evacuations).find(({ moves }) =>
     moves.some((move) => move.operationId === event.operationId && move.state === "running"),
   );
+  const [swapped, told] = takeSwapResult(state, event);
+  if (told.length > 0) return [swapped, told];
   const [taken, effects] = takeResult(state, event, event.atMs, config);
   if (leaves === undefined || event.outcome !== "moved") return [taken, effects];
   const [next, saved] = actOn(taken, leaves);

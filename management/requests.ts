@@ -17,7 +17,9 @@ import type { History } from "./history.ts";
 import { type Operations, refuse, respond } from "./operations.ts";
 import { outcomesOf } from "./outcomes.ts";
 import { answerMsOf, type RelayedAsk, relayedOf } from "./relay.ts";
-import type { DecidedAsk, Event } from "./state.ts";
+import type { Board } from "./rules/board.ts";
+import { type DeskAsk, takeDeskRequest } from "./rules/desk.ts";
+import type { DecidedAsk, Event, State } from "./state.ts";
 import type { Status } from "./status.ts";
 import type { Happening } from "./timeline.ts";
 
@@ -42,6 +44,8 @@ export interface RequestPorts {
   readonly rackOf: ReadonlyMap<string, string>;
   /** How close together alarms are "at once". */
   readonly atOnceMs: number;
+  readonly state: () => State;
+  readonly parameters: Board;
   readonly status: () => Status;
   readonly eventsAfter: (id: number, limit: number) => LineEvent[];
   readonly dispatch: (event: Event) => void;
@@ -86,6 +90,14 @@ export function takeRequest(link: Link, { operationId, ask }: Request, ports: Re
     case "acknowledge":
     case "unacknowledge":
       acknowledge(link, operationId, ask, ports);
+      break;
+    case "rules-set":
+    case "rules-show":
+    case "rules-remove":
+    case "rules-explain":
+    case "parameter-set":
+    case "parameters":
+      rules(link, operationId, ask, ports);
       break;
     case "cordon":
     case "declare-off":
@@ -184,6 +196,27 @@ function takeWord(link: Link, operationId: OperationId, ask: WordAsk, ports: Req
   ports.dispatch({ type: "word", operationId, ask, wallTime: ports.wallTime(), atMs });
 }
 
+function rules(link: Link, operationId: OperationId, ask: DeskAsk, ports: RequestPorts): void {
+  const [atMs, wallTime] = [ports.nowMs(), ports.wallTime()];
+  const desk = { state: ports.state(), board: ports.parameters, atMs, wallTime };
+  const answer = takeDeskRequest(ask, desk);
+  switch (answer.is) {
+    case "refused":
+      refuse(link, operationId, answer.code, answer.reason);
+      break;
+    case "result":
+      if (ask.method === "parameter-set") tellAsked(operationId, ask, ports);
+      respond(link, operationId, answer.result);
+      break;
+    case "decided": {
+      const waiting = { link, deadlineMs: atMs + ANSWER_MS, relayed: false };
+      if (!ports.pending.add(operationId, waiting)) return;
+      tellAsked(operationId, answer.ask, ports);
+      ports.dispatch({ type: "rules", operationId, ask: answer.ask, wallTime, atMs });
+    }
+  }
+}
+
 function relay(link: Link, operationId: OperationId, ask: RelayedAsk, ports: RequestPorts): void {
   const deadlineMs = ports.nowMs() + answerMsOf(ask);
   if (!ports.pending.add(operationId, { link, deadlineMs, relayed: true })) return;
@@ -199,7 +232,7 @@ function relay(link: Link, operationId: OperationId, ask: RelayedAsk, ports: Req
 /** What an operator changes is part of the time line; what is only read is not. */
 function tellAsked(
   operationId: OperationId,
-  ask: DecidedAsk | RelayedAsk | WordAsk | AcknowledgeAsk,
+  ask: DecidedAsk | RelayedAsk | WordAsk | AcknowledgeAsk | DeskAsk,
   ports: RequestPorts,
 ): void {
   if (ask.method === "vm-console" || (ask.method === "mode" && ask.mode === undefined)) return;

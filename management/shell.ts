@@ -21,7 +21,7 @@ import { type LinkServer, listenLinks } from "../runtime/link-server.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import { baselinesOf } from "./baselines.ts";
-import { crashOf, perform } from "./effects.ts";
+import { crashOf, isSaving, perform } from "./effects.ts";
 import { followersOf } from "./followers.ts";
 import { type Heard, heardOf } from "./heard.ts";
 import { type History, historyOf } from "./history.ts";
@@ -29,6 +29,8 @@ import { takeDelivery } from "./intake.ts";
 import { start, step } from "./management.ts";
 import { operations, takeRelayed } from "./operations.ts";
 import { takeRequest } from "./requests.ts";
+import { type Board, parameterBoard } from "./rules/board.ts";
+import { reviews } from "./rules/values.ts";
 import type { Config, Effect, Event, State } from "./state.ts";
 import { type Status, statusOf } from "./status.ts";
 import type { ManagementStore } from "./store.ts";
@@ -45,6 +47,8 @@ export interface ManagementOptions {
   readonly config: Config;
   /** Server -> rack, where the configuration says so. */
   readonly rackOf?: ReadonlyMap<string, string>;
+  /** Host -> what an hour of it costs, where the configuration says so. */
+  readonly costPerHour?: ReadonlyMap<string, number>;
   /** Stays open when the management server is closed. */
   readonly store: ManagementStore;
   readonly secretOf: (who: Principal) => string | undefined;
@@ -84,6 +88,8 @@ class Shell {
   private readonly board = progressBoard();
   private readonly heard: Heard;
   private readonly history: History;
+  private readonly parameters: Board;
+  private readonly nextReview: ReturnType<typeof reviews>;
   private server: LinkServer | undefined;
   private coordinator: LinkClient | undefined;
   private timer: Timer | undefined;
@@ -92,15 +98,17 @@ class Shell {
 
   constructor(options: ManagementOptions) {
     const { clock, config, store } = options;
-    const { settings, predictions, evacuations, sensorFaults, alarms, baselines, ...kept } =
+    const { settings, predictions, evacuations, sensorFaults, alarms, baselines, rules, ...kept } =
       store.load();
     this.options = options;
     this.startedAtMs = clock.nowMs();
+    this.parameters = parameterBoard(options.costPerHour);
+    this.nextReview = reviews(this.parameters, options);
     this.followers = followersOf(store.eventsAfter);
     this.heard = heardOf(sensorFaults);
     this.history = historyOf(kept, store, (task) => this.unsaved.push({ task }));
     this.machine = new Machine<State, Event, Effect>(
-      start(settings, predictions, evacuations, this.startedAtMs, alarms, baselines),
+      start(settings, predictions, evacuations, this.startedAtMs, alarms, baselines, rules),
       (state, event) => step(state, event, config),
       (effect) => this.perform(effect),
     );
@@ -178,6 +186,8 @@ class Shell {
     const atMs = this.options.clock.nowMs();
     this.pending.tick(atMs);
     this.dispatch({ type: "tick", atMs });
+    const review = this.nextReview(this.machine.state, atMs);
+    if (review !== undefined) this.dispatch(review);
     this.history.watch(this.connected(), atMs);
     this.flush();
     this.followers.pump();
@@ -212,6 +222,7 @@ class Shell {
         break;
       case "telemetry":
         this.heard.takeTelemetry(link.peer, message);
+        this.parameters.take(message, this.options.clock.nowMs());
         break;
       case "server-components":
         this.history.takeComponents(message);
@@ -260,6 +271,8 @@ class Shell {
       rackOf,
       atOnceMs: config.stampedeWindowMs,
       serverOf: (hostId) => this.machine.state.settings.hosts[hostId],
+      state: () => this.machine.state,
+      parameters: this.parameters,
       status: () => this.status(),
       eventsAfter: store.eventsAfter,
       dispatch: (event) => this.dispatch(event),
@@ -314,17 +327,11 @@ class Shell {
 
   private perform(effect: Effect): void {
     const { store, log } = this.options;
+    if (isSaving(effect)) {
+      this.unsaved.push({ task: () => perform(effect, store), crash: crashOf(effect) });
+      return;
+    }
     switch (effect.type) {
-      case "save-prediction":
-      case "forget-prediction":
-      case "save-alarm":
-      case "save-failure":
-      case "save-baseline":
-      case "forget-baseline":
-      case "save-settings":
-      case "save-evacuation":
-        this.unsaved.push({ task: () => perform(effect, store), crash: crashOf(effect) });
-        break;
       case "send-baselines":
         this.flush();
         this.sendBaselines(effect.serverId);

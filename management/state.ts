@@ -26,6 +26,8 @@ import {
 } from "../protocol/prediction.ts";
 import type { AlarmRecord, Alarms, FailureRecord, WordAsk } from "./alarm.ts";
 import type { Acknowledge, BaselineRecord } from "./baseline.ts";
+import type { Review, RulesChange, RulesRecord } from "./rules/record.ts";
+import type { AllRules } from "./rules/standing.ts";
 
 export const predictionRecord = z.strictObject({
   prediction,
@@ -113,6 +115,8 @@ export interface State {
   readonly alarms: Alarms;
   readonly baselines: Readonly<{ [baselineId: string]: BaselineRecord }>;
   readonly evacuations: Readonly<{ [id: OperationId]: Evacuation }>;
+  /** Of the VMs that have rules. */
+  readonly rules: AllRules;
   readonly fleet: Fleet | undefined;
   readonly coordinatorUp: boolean;
 }
@@ -131,6 +135,8 @@ export type Event = At<
   /** An operator put a host back into service: what was predicted of its server is over. */
   | Readonly<{ type: "uncordoned"; hostId: HostId; wallTime: string }>
   | Acknowledge
+  | Review
+  | RulesChange
   | Readonly<{ type: "word"; operationId: OperationId; ask: WordAsk; wallTime: string }>
   | Readonly<{ type: "ask"; operationId: OperationId; ask: DecidedAsk }>
 >;
@@ -148,6 +154,8 @@ export type Effect = Readonly<
   | { type: "send-baselines"; serverId: ServerId }
   | { type: "save-failure"; failure: FailureRecord }
   | { type: "save-evacuation"; evacuation: EvacuationRecord }
+  | { type: "save-rules"; record: RulesRecord }
+  | { type: "forget-rules"; vmId: VmId }
   | { type: "save-settings"; settings: Settings }
   /** By `keyOf`. */
   | { type: "forget-prediction"; key: string }

@@ -24,6 +24,7 @@ import {
   isOpen,
 } from "./alarm.ts";
 import { type BaselineRecord, baselineRecord } from "./baseline.ts";
+import { type RulesRecord, rulesRecord } from "./rules/record.ts";
 import {
   type EvacuationRecord,
   evacuationRecord,
@@ -63,6 +64,7 @@ const MIGRATIONS = [
   `${["alarms", "failures", "risks", "watched"].map(keyed).join("\n")}`,
   keyed("baselines"),
   keyed("components"),
+  keyed("rules"),
 ];
 
 export const sensorFaultRecord = z.strictObject({
@@ -124,6 +126,7 @@ export interface Records {
   readonly watched: WatchedRecord[];
   readonly baselines: BaselineRecord[];
   readonly components: ServerComponents[];
+  readonly rules: RulesRecord[];
 }
 
 /** A new site watches and writes down, and does nothing. */
@@ -149,6 +152,8 @@ export interface ManagementStore {
   saveComponents(components: ServerComponents): void;
   saveBaseline(record: BaselineRecord): void;
   forgetBaseline(baselineId: string): void;
+  saveRules(record: RulesRecord): void;
+  forgetRules(vmId: string): void;
   /** The highest sequence of a sender's spool that was taken; 0 before the first. */
   takenOf(principal: string, spool: string): number;
   saveTaken(principal: string, spool: string, sequence: number): void;
@@ -174,6 +179,7 @@ export function openManagementStore(path: string, eventsKept = EVENTS_KEPT): Man
       watched: readAll(database, "watched", watchedRecord),
       baselines: readAll(database, "baselines", baselineRecord),
       components: readAll(database, "components", serverComponents),
+      rules: readAll(database, "rules", rulesRecord),
     }),
     saveSettings: (record) => upsert(database, "settings", "settings", record),
     savePrediction(record) {
@@ -227,6 +233,10 @@ export function openManagementStore(path: string, eventsKept = EVENTS_KEPT): Man
     forgetBaseline(baselineId) {
       database.run("DELETE FROM baselines WHERE id = ?", baselineId);
     },
+    saveRules: (record) => upsert(database, "rules", record.vmId, record),
+    forgetRules(vmId) {
+      database.run("DELETE FROM rules WHERE id = ?", vmId);
+    },
     takenOf: (principal, spool) => takenOf(database, principal, spool),
     saveTaken: (principal, spool, sequence) => saveTaken(database, principal, spool, sequence),
     appendEvent(record) {
@@ -259,7 +269,8 @@ type Table =
   | "risks"
   | "watched"
   | "baselines"
-  | "components";
+  | "components"
+  | "rules";
 
 function upsert(database: Database, table: Table, id: string, record: unknown, done = false): void {
   database.run(

@@ -53,6 +53,7 @@ export type ErrorCode =
   | "STATE_CONFLICT"
   | "HOST_UNKNOWN"
   | "PREDICTION_UNKNOWN"
+  | "RULES_UNKNOWN"
   | "FENCE_FAILED"
   | "PAUSE_TOO_LONG"
   | "STREAM_FAILED"

@@ -5,7 +5,12 @@
 import { z } from "zod";
 import { guestDefinition } from "./definition.ts";
 import { hostId, operationId, serverId, text, vmId } from "./ids.ts";
+import { parameterName } from "./parameters.ts";
 import { component } from "./prediction.ts";
+import { ruleSet } from "./rules.ts";
+
+/** How long a value that a site feeds counts. */
+export const FED_SECONDS_MAX = 30 * 86_400;
 
 export const mode = z.enum(["shadow", "act"]);
 export type Mode = z.infer<typeof mode>;
@@ -97,6 +102,25 @@ export const request = z.strictObject({
       component: component.optional(),
       device: text.optional(),
     }),
+    z.strictObject({
+      method: z.literal("rules-set"),
+      vmId,
+      rules: ruleSet,
+      dryRun: z.boolean(),
+    }),
+    /** Of all VMs unless one is named. */
+    z.strictObject({ method: z.literal("rules-show"), vmId: vmId.optional() }),
+    z.strictObject({ method: z.literal("rules-remove"), vmId, dryRun: z.boolean() }),
+    z.strictObject({ method: z.literal("rules-explain"), vmId }),
+    /** A number that the site feeds in: unknown again after so long. */
+    z.strictObject({
+      method: z.literal("parameter-set"),
+      hostId,
+      name: parameterName,
+      value: z.number(),
+      forSeconds: z.int().min(1).max(FED_SECONDS_MAX),
+    }),
+    z.strictObject({ method: z.literal("parameters"), hostId: hostId.optional() }),
     z.strictObject({ method: z.literal("vm-run"), hostId, definition: guestDefinition }),
     z.strictObject({ method: z.literal("vm-stop"), vmId }),
     z.strictObject({ method: z.literal("vm-console"), vmId, offset: z.int() }),

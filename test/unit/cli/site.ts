@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Management, startManagement } from "../../../management/shell.ts";
 import { type Config, DEFAULTS } from "../../../management/state.ts";
 import { type ManagementStore, openManagementStore } from "../../../management/store.ts";
+import type { VmSummary } from "../../../protocol/evacuation.ts";
 import type { HostId } from "../../../protocol/ids.ts";
 import type { Reliable } from "../../../protocol/message.ts";
 import { prediction } from "../../../protocol/prediction.ts";
@@ -18,7 +19,10 @@ export interface Site {
   readonly store: ManagementStore;
   /** Of every command line: where the server is found. */
   readonly args: readonly string[];
+  readonly coordinator: End;
   agent(name: string): Promise<End>;
+  /** The coordinator tells these VMs, on the same hosts. */
+  fleet(vms: readonly VmSummary[]): void;
   close(): Promise<void>;
 }
 
@@ -53,6 +57,8 @@ export async function openSite(hosts: readonly string[], config: Config = DEFAUL
     management,
     store,
     args: ["--state", state],
+    coordinator,
+    fleet: (vms) => void coordinator.send({ type: "fleet", hosts: summaries, vms: [...vms] }),
     async agent(name) {
       const end = await dialEnd(`agent:${name}`, "management", management.port);
       ends.push(end);

@@ -61,6 +61,7 @@ openManagement("begins in shadow mode, armed, knowing nothing", () => {
     watched: [],
     baselines: [],
     components: [],
+    rules: [],
   });
   store.close();
 });

@@ -1,0 +1,153 @@
+/**
+ * Operators' requests about rules and parameters: shown and tried out here, changed by the core.
+ * @module
+ */
+import type { HostId, VmId } from "../../protocol/ids.ts";
+import type { Ask } from "../../protocol/operator.ts";
+import { isOwn, kindOf, PARAMETERS } from "../../protocol/parameters.ts";
+import type { RuleSet } from "../../protocol/rules.ts";
+import type { State } from "../state.ts";
+import type { Board, KnownValue } from "./board.ts";
+import { type Explained, explainRules } from "./explain.ts";
+import type { RulesAsk } from "./record.ts";
+import { see } from "./review.ts";
+import { secondariesOf, situationOf } from "./situation.ts";
+import { beginRules, type VmRules } from "./standing.ts";
+import { knownOf, valuesOf } from "./values.ts";
+
+export type DeskAsk = Extract<
+  Ask,
+  {
+    method:
+      | "rules-set"
+      | "rules-show"
+      | "rules-remove"
+      | "rules-explain"
+      | "parameter-set"
+      | "parameters";
+  }
+>;
+
+export interface DeskPorts {
+  readonly state: State;
+  readonly board: Board;
+  readonly atMs: number;
+  readonly wallTime: string;
+}
+
+export type DeskAnswer = Readonly<
+  | { is: "result"; result: unknown }
+  | { is: "refused"; code: string; reason: string }
+  /** The core decides, and answers. */
+  | { is: "decided"; ask: RulesAsk }
+>;
+
+/** What a parameter of a host is now; without a value it is not known. */
+export interface ShownParameter {
+  readonly hostId: HostId;
+  readonly name: string;
+  readonly unit: string;
+  readonly value: number | null;
+  readonly from?: KnownValue["from"] | "predictions";
+  readonly ageSeconds?: number;
+  readonly leftSeconds?: number;
+}
+
+export function takeDeskRequest(ask: DeskAsk, ports: DeskPorts): DeskAnswer {
+  const { state } = ports;
+  switch (ask.method) {
+    case "rules-set":
+      return ask.dryRun ? result(tryOut(ask.vmId, ask.rules, ports)) : { is: "decided", ask };
+    case "rules-remove":
+      if (!ask.dryRun) return { is: "decided", ask };
+      return state.rules[ask.vmId] === undefined
+        ? unknown()
+        : result({ vmId: ask.vmId, removed: false });
+    case "rules-show":
+      return show(ask.vmId, ports);
+    case "rules-explain": {
+      const one = state.rules[ask.vmId];
+      return one === undefined ? unknown() : result(explainNow(one, ports));
+    }
+    case "parameter-set":
+      return feed(ask, ports);
+    case "parameters":
+      return listParameters(ask.hostId, ports);
+  }
+}
+
+const result = (found: unknown): DeskAnswer => ({ is: "result", result: found });
+
+function unknown(): DeskAnswer {
+  return { is: "refused", code: "RULES_UNKNOWN", reason: "It has no rules" };
+}
+
+function show(vmId: VmId | undefined, { state }: DeskPorts): DeskAnswer {
+  const all = Object.values(state.rules).filter((one) => vmId === undefined || one.vmId === vmId);
+  if (vmId !== undefined && all.length === 0) return unknown();
+  return result({
+    rules: all.map(({ vmId: id, rules, wallTime }) => ({ vmId: id, rules, wallTime })),
+  });
+}
+
+/** What the rules would say if they were set now: nothing is changed. */
+function tryOut(vmId: VmId, rules: RuleSet, ports: DeskPorts): Explained {
+  const { state, board, atMs, wallTime } = ports;
+  const swaps = state.rules[vmId]?.swaps ?? [];
+  const begun = { ...beginRules({ vmId, rules, wallTime, swaps: [] }, atMs), swaps };
+  const vm = state.fleet?.vms.find((one) => one.vmId === vmId);
+  const hosts =
+    vm?.hostId === undefined ? [] : [vm.hostId, ...secondariesOf(vm).map(({ hostId }) => hostId)];
+  const values = valuesOf(state, board, hosts, atMs);
+  const seen = see(begun, situationOf(state, vm), { values, atMs });
+  return explainNow(seen, ports);
+}
+
+function explainNow(one: VmRules, { state, board, atMs }: DeskPorts): Explained {
+  const vm = state.fleet?.vms.find((each) => each.vmId === one.vmId);
+  const explained = explainRules(one, situationOf(state, vm), atMs);
+  const strange = Object.keys(one.rules.parameters).filter(
+    (name) => !isOwn(name) && !board.isFed(name),
+  );
+  return strange.length === 0 ? explained : { ...explained, neverFed: strange };
+}
+
+function feed(
+  { hostId, name, value, forSeconds }: Extract<DeskAsk, { method: "parameter-set" }>,
+  { state, board, atMs }: DeskPorts,
+): DeskAnswer {
+  if (state.settings.hosts[hostId] === undefined) return hostUnknown(hostId);
+  const refused = board.feed(hostId, name, value, forSeconds * 1_000, atMs);
+  if (refused !== undefined) return { is: "refused", code: "STATE_CONFLICT", reason: refused };
+  return result({ hostId, name, value, forSeconds });
+}
+
+function hostUnknown(hostId: HostId): DeskAnswer {
+  return { is: "refused", code: "HOST_UNKNOWN", reason: `Host ${hostId} is unknown` };
+}
+
+/** All of Lifeboat's own, known or not, and what is fed. */
+function listParameters(hostId: HostId | undefined, { state, board, atMs }: DeskPorts): DeskAnswer {
+  const hosts = Object.keys(state.settings.hosts) as HostId[];
+  if (hostId !== undefined && !hosts.includes(hostId)) return hostUnknown(hostId);
+  const wanted = hostId === undefined ? hosts : [hostId];
+  const parameters = wanted.flatMap((host): ShownParameter[] => {
+    const known = knownOf(state, board, host, atMs);
+    const missing = Object.keys(PARAMETERS).filter(
+      (name) => !known.some((one) => one.name === name),
+    );
+    return [
+      ...known.map(({ name, value, from, ageMs, leftMs }) => ({
+        hostId: host,
+        name,
+        unit: kindOf(name).unit,
+        value,
+        from,
+        ageSeconds: Math.round(ageMs / 1_000),
+        ...(leftMs === undefined ? {} : { leftSeconds: Math.round(leftMs / 1_000) }),
+      })),
+      ...missing.map((name) => ({ hostId: host, name, unit: kindOf(name).unit, value: null })),
+    ];
+  });
+  return result({ parameters });
+}
