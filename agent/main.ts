@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { parse } from "yaml";
 import { realClock } from "../runtime/clock.ts";
 import { openLog } from "../runtime/log.ts";
-import { endWithParent } from "../runtime/program.ts";
+import { endWithParent, LASTING } from "../runtime/program.ts";
 import { EXIT } from "../runtime/shutdown.ts";
 
 /** A worker that lived longer than this is started again at once; others after growing pauses. */
@@ -43,7 +43,7 @@ async function supervise(file: string): Promise<void> {
   const env = { ...process.env, ...compileCache(file) };
   for (let failures = 0; ; ) {
     const startedMs = realClock.nowMs();
-    const args = [WORKER, "--config", file];
+    const args = [...LASTING, WORKER, "--config", file];
     const child = spawn(process.execPath, args, { stdio: ["pipe", "inherit", "inherit"], env });
     child.stdin?.on("error", () => {});
     signalled = (signal) => void child.kill(signal);

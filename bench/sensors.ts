@@ -1,26 +1,15 @@
 /**
  * What the agent's sensors cost: rounds over a large server's files, faster than they come, and
- * whether memory grows with them. The process that measures is the one that is measured.
+ * whether memory grows with them, in a process of their own, started as an agent's worker is.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
-import { startRounds } from "../agent/sensors/rounds.ts";
-import { FILE_SOURCES } from "../agent/sensors/sources.ts";
-import { DEFAULT_CONFIG } from "../predictor/config.ts";
-import { start, step } from "../predictor/predictor.ts";
-import { realFiles } from "../runtime/files.ts";
-import { realSmallFiles, rootsBelow } from "../runtime/small-files.ts";
-import { type Bench, type BenchPorts, type Outcome, type Row, sampledRow } from "./report.ts";
-import { ADAPTERS, DISKS, HWMON_INPUTS, movingTexts, treeOf, writeTree } from "./sensor-tree.ts";
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { SystemError } from "../protocol/error.ts";
+import { LASTING, NODE_PATH } from "../runtime/program.ts";
+import type { Bench, Outcome } from "./report.ts";
+import { ADAPTERS, DISKS, HWMON_INPUTS } from "./sensor-tree.ts";
 
-const ROUND_MS_MAX = 5;
-/** At a round a second. */
-const CORE_PERCENT_MAX = 0.5;
-const GROWTH_MIB_MAX = 1;
-const MIB = 1024 * 1024;
-const PERIOD_MS = 1_000;
-const TENTHS = 10;
+const PROCESS = fileURLToPath(new URL("sensors-process.ts", import.meta.url));
 
 export const sensorsBench: Bench = {
   name: "sensors",
@@ -29,115 +18,13 @@ export const sensorsBench: Bench = {
     rounds: { default: 3_600, help: "seconds of the server's life" },
     speed: { default: 100, help: "how many times faster they pass" },
   },
-  async run({ rounds = 1, speed = 1 }, ports) {
-    const root = mkdtempSync("/dev/shm/lifeboat-sensors-");
-    try {
-      writeTree(root, treeOf());
-      return await measure(root, rounds, PERIOD_MS / speed, ports);
-    } finally {
-      rmSync(root, { recursive: true });
-    }
+  run({ rounds = 1, speed = 1 }) {
+    const args = [...LASTING, PROCESS, `${rounds}`, `${speed}`];
+    const { status, stdout } = spawnSync(NODE_PATH, args, {
+      stdio: ["ignore", "pipe", "inherit"],
+      encoding: "utf8",
+    });
+    if (status === 0) return Promise.resolve(JSON.parse(stdout) as Outcome);
+    throw new SystemError("COMMAND_FAILED", `The rounds ended with ${status}`);
   },
 };
-
-interface Samples {
-  /** Of a core, in milliseconds. */
-  readonly read: number[];
-  readonly whole: number[];
-  readonly wall: number[];
-  readonly rss: number[];
-  /** What is still referred to, right after a collection: the collector's own steps left out. */
-  readonly live: number[];
-}
-
-async function measure(
-  root: string,
-  rounds: number,
-  pauseMs: number,
-  { clock, note }: BenchPorts,
-): Promise<Outcome> {
-  const faults: string[] = [];
-  const rows: Row[] = [];
-  for (const keepOpen of [true, false]) {
-    const files = realSmallFiles(rootsBelow(root), keepOpen);
-    const ports = { clock, files, slowFiles: realFiles(root) };
-    const started = startRounds(FILE_SOURCES, { virtual: false, detail: false }, ports);
-    await started.readSlow();
-    const name = keepOpen ? "descriptors kept open" : "opened each time, as below another root";
-    const { fast, slow } = started.counts();
-    note(`${name}: ${fast} files a round, ${slow} seldom`);
-    if (fast < 300) faults.push(`${fast} files in a round: most of the server is not read`);
-    const many = keepOpen ? rounds : Math.ceil(rounds / TENTHS);
-    const samples = await live(root, started, many, pauseMs, clock);
-    rows.push(...rowsOf(name, samples, keepOpen));
-    files.close();
-  }
-  return { rows, faults };
-}
-
-type Started = ReturnType<typeof startRounds>;
-
-async function live(
-  root: string,
-  rounds: Started,
-  many: number,
-  pauseMs: number,
-  clock: BenchPorts["clock"],
-): Promise<Samples> {
-  const samples: Samples = { read: [], whole: [], wall: [], rss: [], live: [] };
-  const tenth = Math.max(1, Math.floor(many / TENTHS));
-  const collect = collector();
-  let state = start(0);
-  for (let second = 1; second <= many; second++) {
-    writeTree(root, movingTexts(second));
-    const beganMs = clock.nowMs();
-    const before = process.cpuUsage();
-    const readings = rounds.read();
-    const read = process.cpuUsage(before);
-    [state] = step(state, { type: "readings", atMs: second * PERIOD_MS, readings }, DEFAULT_CONFIG);
-    const whole = process.cpuUsage(before);
-    samples.wall.push(clock.nowMs() - beganMs);
-    samples.read.push((read.user + read.system) / 1_000);
-    samples.whole.push((whole.user + whole.system) / 1_000);
-    samples.rss.push(process.memoryUsage.rss() / MIB);
-    // Twice only: a collection of its own makes the heap another one.
-    if (second === 2 * tenth || second === many) {
-      collect();
-      samples.live.push(process.memoryUsage().heapUsed / MIB);
-    }
-    await clock.sleep(pauseMs);
-  }
-  return samples;
-}
-
-/** V8's collector, which Node gives only to those who ask at its start, or to a new context. */
-function collector(): () => void {
-  setFlagsFromString("--expose-gc");
-  return runInNewContext("gc");
-}
-
-function rowsOf(name: string, samples: Samples, judged: boolean): Row[] {
-  const { read, whole, wall, rss, live: kept } = samples;
-  const inUse = kept.at(-1)! - kept[0]!;
-  const mean = whole.reduce((sum, ms) => sum + ms, 0) / whole.length;
-  const aim = (target: number) => (judged ? { target } : {});
-  return [
-    sampledRow(`${name}: reading`, "ms of a core", read),
-    sampledRow(`${name}: reading and judging`, "ms of a core", whole),
-    sampledRow(`${name}: a round`, "ms", wall, aim(ROUND_MS_MAX)),
-    sampledRow(`${name}: at 1 Hz, mean`, "% of a core", [mean / 10], aim(CORE_PERCENT_MAX)),
-    ...(judged
-      ? [
-          sampledRow("growth of RSS", "MiB", [growth(rss)], aim(GROWTH_MIB_MAX)),
-          sampledRow("growth of what is in use", "MiB", [inUse], aim(GROWTH_MIB_MAX)),
-        ]
-      : []),
-  ];
-}
-
-/** The least of the last tenth against the least of the fifth: the start is over by then. */
-function growth(rss: readonly number[]): number {
-  const tenth = Math.max(1, Math.floor(rss.length / TENTHS));
-  const least = (from: number) => Math.min(...rss.slice(from, from + tenth));
-  return least(rss.length - tenth) - least(Math.min(4 * tenth, rss.length - tenth));
-}

@@ -13,6 +13,13 @@ const LINE_LENGTH_MAX = 65_536;
 /** The Node that runs this, for programs that others start. */
 export const NODE_PATH = process.execPath;
 
+/**
+ * Node's flags for a program that lives for years and makes garbage at an even pace. By default
+ * the young generation doubles until it holds 100 MiB, and what was promoted meanwhile lies about
+ * until a full collection: memory grows for hours. Kept small it is the same from the start.
+ */
+export const LASTING: readonly string[] = ["--max-semi-space-size=4"];
+
 /** How a program ended: by itself with a status, or by a signal. */
 export interface ProgramExit {
   readonly code?: number;
