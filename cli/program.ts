@@ -14,6 +14,7 @@ import { addHostCommands } from "./hosts.ts";
 import { type Format, showError } from "./output.ts";
 import { addParameterCommands } from "./parameter.ts";
 import { addPredictorCommands } from "./predictor.ts";
+import { addProtectionCommands } from "./protection.ts";
 import { addRulesCommands } from "./rules.ts";
 import { addSecretsCommands } from "./secrets.ts";
 import { addSensorsCommand } from "./sensors.ts";
@@ -35,6 +36,7 @@ const GROUPS: readonly CommandGroup[] = [
   addHostCommands,
   addVmCommands,
   addEvacuateCommand,
+  addProtectionCommands,
   addEventsCommand,
   addSettingsCommands,
   addSecretsCommands,

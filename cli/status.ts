@@ -3,7 +3,9 @@
  * @module
  */
 import type { Command } from "commander";
+import { isLacking } from "../management/protection.ts";
 import type { Status } from "../management/status.ts";
+import { printable } from "../runtime/log.ts";
 import { withClient } from "./client.ts";
 import { optionsOf, show } from "./output.ts";
 import { bytesText, type Cell, renderSection, renderTable } from "./table.ts";
@@ -41,6 +43,7 @@ function statusPage(status: Status): string {
     insecureNetwork.length === 0
       ? ""
       : `Network      INSECURE: not encrypted beyond the machine: ${insecureNetwork.join(", ")}\n`,
+    protectionLine(status),
     renderSection("Hosts", HOST_HEADINGS, hostRows(status)),
     renderSection("VMs", VM_HEADINGS, vmRows(status)),
     renderSection("Predictions", PREDICTION_HEADINGS, predictionRows(status)),
@@ -49,6 +52,19 @@ function statusPage(status: Status): string {
       ? ""
       : renderSection("Sensor faults", ["server", "sensor", "status", "reason"], faultRows(status)),
   ].join("");
+}
+
+/** A VM that should be protected, and is not, is said before everything else. */
+function protectionLine({ vms }: Status): string {
+  const asked = vms.filter(({ protection }) => protection !== undefined);
+  if (asked.length === 0) return "";
+  const lacking = asked.filter(isLacking);
+  if (lacking.length === 0) return `Protection   all ${asked.length} VMs as asked for\n`;
+  const each = lacking.map(({ name, protection }) => {
+    const { state, reason } = protection!;
+    return printable(`${name}: ${state}${reason === undefined ? "" : ` (${reason})`}`);
+  });
+  return `Protection   NOT AS ASKED FOR: ${each.join("; ")}\n`;
 }
 
 const HOST_HEADINGS = ["host", "server", "agent", "cordoned", "risk", "memory free", "QEMU", "VMs"];
@@ -78,10 +94,21 @@ function agentCell({ connected, heard, off }: Status["hosts"][number]): string {
   return heard ? "lost" : "not heard yet";
 }
 
-const VM_HEADINGS = ["vm", "name", "host", "term", "phase", "guest", "memory", "note"];
+const VM_HEADINGS = [
+  "vm",
+  "name",
+  "host",
+  "term",
+  "phase",
+  "guest",
+  "memory",
+  "protection",
+  "replicas",
+  "note",
+];
 
 function vmRows({ vms }: Status): Cell[][] {
-  return vms.map(({ vmId, name, hostId, term, phase, guest, memoryBytes, sagaId, held }) => [
+  return vms.map(({ vmId, name, hostId, term, phase, guest, memoryBytes, ...vm }) => [
     vmId,
     name,
     hostId,
@@ -89,7 +116,9 @@ function vmRows({ vms }: Status): Cell[][] {
     phase,
     guest,
     bytesText(memoryBytes),
-    sagaId === undefined ? held : `moving (${sagaId})`,
+    vm.protection?.state,
+    vm.replicas?.map((replica) => replica.hostId).join(", "),
+    vm.sagaId === undefined ? vm.held : `moving (${vm.sagaId})`,
   ]);
 }
 

@@ -32,6 +32,12 @@ export function perform(effect: Saving, store: ManagementStore): void {
     case "forget-baseline":
       store.forgetBaseline(effect.baselineId);
       break;
+    case "save-place":
+      store.savePlace(effect.record);
+      break;
+    case "forget-place":
+      store.forgetPlace(effect.vmId);
+      break;
     case "save-settings":
       store.saveSettings(effect.settings);
       break;

@@ -13,7 +13,10 @@ import type { BaselineRecord } from "./baseline.ts";
 import { takeAcknowledge } from "./baselines.ts";
 import { forgetCleared, takeCleared } from "./clearing.ts";
 import { cancel, proceed, resume, startQueued, takeHostVms, takeResult } from "./evacuation.ts";
+import type { PlaceRecord } from "./place.ts";
+import { takePlaces } from "./places.ts";
 import { stampede, whyNotAct } from "./policy.ts";
+import { protectionNotes } from "./protection.ts";
 import type { RulesRecord } from "./rules/record.ts";
 import { resumeSwaps, takeReview, takeRules, takeSwapResult } from "./rules/review.ts";
 import { beginRules } from "./rules/standing.ts";
@@ -50,6 +53,7 @@ export function start(
   alarms: readonly AlarmRecord[] = [],
   baselines: readonly BaselineRecord[] = [],
   rules: readonly RulesRecord[] = [],
+  places: readonly PlaceRecord[] = [],
 ): State {
   return {
     settings,
@@ -69,6 +73,7 @@ export function start(
       evacuations.map((record) => [record.evacuationId, { ...record, retryAtMs: 0 }]),
     ),
     rules: Object.fromEntries(rules.map((record) => [record.vmId, beginRules(record, atMs)])),
+    places: Object.fromEntries(places.map((record) => [record.vmId, record])),
     fleet: undefined,
     coordinatorUp: false,
   };
@@ -250,8 +255,10 @@ function takeFleet(state: State, { atMs, ...fleet }: Of<"fleet">, config: Config
   const fresh = fleet.hosts.some((host) => state.settings.hosts[host.hostId] !== host.serverId);
   const settings: Settings = fresh ? { ...state.settings, hosts: merged } : state.settings;
   const next: State = { ...state, settings, fleet };
-  const [after, effects] = considerHeld(next, atMs, config);
-  return [after, fresh ? [{ type: "save-settings", settings }, ...effects] : effects];
+  const [placed, saved] = takePlaces(next, fleet);
+  const [after, effects] = considerHeld(placed, atMs, config);
+  const first: Effect[] = fresh ? [{ type: "save-settings", settings }] : [];
+  return [after, [...first, ...saved, ...protectionNotes(state.fleet, fleet), ...effects]];
 }
 
 /**

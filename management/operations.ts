@@ -3,7 +3,7 @@
  * exactly once, by its deadline at the latest.
  * @module
  */
-import type { OperationResult } from "../protocol/evacuation.ts";
+import type { MigrationResult, OperationResult } from "../protocol/evacuation.ts";
 import type { OperationId } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Response } from "../protocol/operator.ts";
@@ -87,9 +87,13 @@ export function refuse(link: Link, operationId: OperationId, code: string, reaso
 /** What the coordinator answered, for whoever asked through the management server. */
 export function takeRelayed(
   pending: Operations,
-  message: OperationResult | Extract<Message, { type: "console-text" }>,
+  message: OperationResult | MigrationResult | Extract<Message, { type: "console-text" }>,
 ): boolean {
   const { operationId } = message;
+  if (message.type === "migration-result") {
+    const { type: _type, operationId: _id, ...result } = message;
+    return pending.answer(operationId, result);
+  }
   if (message.type === "console-text") {
     const { offset, size, base64 } = message;
     return pending.answer(operationId, { offset, size, base64 });

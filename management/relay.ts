@@ -10,17 +10,31 @@ import type { Ask } from "../protocol/operator.ts";
 const ANSWER_MS = 15_000;
 /** A new VM's images are looked at by its host first. */
 const RUN_ANSWER_MS = 60_000;
-/** Longer than the coordinator's own deadline may be: it says how a fence has ended. */
-const FENCE_ANSWER_MS = 3_700_000;
+/** Longer than the coordinator's own deadlines may be: it says how a fence or a swap has ended. */
+const ENDED_ANSWER_MS = 3_700_000;
 
 export type RelayedAsk = Extract<
   Ask,
-  { method: "cordon" | "declare-off" | "fence" | "vm-run" | "vm-stop" | "vm-console" }
+  {
+    method:
+      | "cordon"
+      | "declare-off"
+      | "fence"
+      | "vm-run"
+      | "vm-stop"
+      | "vm-console"
+      | "protect"
+      | "failover"
+      | "switch-over";
+  }
 >;
+
+/** Answered when it has ended. */
+const ENDED: readonly RelayedAsk["method"][] = ["fence", "failover", "switch-over"];
 
 /** How long to wait for the coordinator's answer. */
 export function answerMsOf({ method }: RelayedAsk): number {
-  if (method === "fence") return FENCE_ANSWER_MS;
+  if (ENDED.includes(method)) return ENDED_ANSWER_MS;
   return method === "vm-run" ? RUN_ANSWER_MS : ANSWER_MS;
 }
 
@@ -37,6 +51,16 @@ export function relayedOf(operationId: OperationId, ask: RelayedAsk): Message {
       const { method: _method, ...rest } = ask;
       return { type: "fence", operationId, ...rest };
     }
+    case "protect": {
+      const { method: _method, ...rest } = ask;
+      return { type: "protect-vm", operationId, ...rest };
+    }
+    case "failover": {
+      const { method: _method, ...rest } = ask;
+      return { type: "failover", operationId, ...rest };
+    }
+    case "switch-over":
+      return { type: "switch-over", operationId, vmId: ask.vmId, target: ask.target };
     case "vm-run":
       return { type: "run-vm", operationId, hostId: ask.hostId, definition: ask.definition };
     case "vm-stop":

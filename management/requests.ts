@@ -105,6 +105,9 @@ export function takeRequest(link: Link, { operationId, ask }: Request, ports: Re
     case "vm-run":
     case "vm-stop":
     case "vm-console":
+    case "protect":
+    case "failover":
+    case "switch-over":
       relay(link, operationId, ask, ports);
   }
 }

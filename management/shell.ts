@@ -20,6 +20,7 @@ import { dialLink, type LinkClient } from "../runtime/link-client.ts";
 import { type LinkServer, listenLinks } from "../runtime/link-server.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
+import { takeAnswer } from "./answers.ts";
 import { baselinesOf } from "./baselines.ts";
 import { crashOf, isSaving, perform } from "./effects.ts";
 import { followersOf } from "./followers.ts";
@@ -27,14 +28,14 @@ import { type Heard, heardOf } from "./heard.ts";
 import { type History, historyOf } from "./history.ts";
 import { takeDelivery } from "./intake.ts";
 import { start, step } from "./management.ts";
-import { operations, takeRelayed } from "./operations.ts";
+import { operations } from "./operations.ts";
 import { takeRequest } from "./requests.ts";
 import { type Board, parameterBoard } from "./rules/board.ts";
 import { reviews } from "./rules/values.ts";
 import type { Config, Effect, Event, State } from "./state.ts";
 import { type Status, statusOf } from "./status.ts";
 import type { ManagementStore } from "./store.ts";
-import { type Happening, ofAnswer, ofSent, ofTrace, progressBoard } from "./timeline.ts";
+import { type Happening, ofSent, progressBoard } from "./timeline.ts";
 
 const TICK_MS = 250;
 
@@ -108,7 +109,16 @@ class Shell {
     this.heard = heardOf(sensorFaults);
     this.history = historyOf(kept, store, (task) => this.unsaved.push({ task }));
     this.machine = new Machine<State, Event, Effect>(
-      start(settings, predictions, evacuations, this.startedAtMs, alarms, baselines, rules),
+      start(
+        settings,
+        predictions,
+        evacuations,
+        this.startedAtMs,
+        alarms,
+        baselines,
+        rules,
+        kept.places,
+      ),
       (state, event) => step(state, event, config),
       (effect) => this.perform(effect),
     );
@@ -289,34 +299,13 @@ class Shell {
   }
 
   private fromCoordinator(message: Message): void {
-    const atMs = this.options.clock.nowMs();
-    switch (message.type) {
-      case "fleet":
-        this.dispatch({ ...message, atMs });
-        break;
-      case "host-vms":
-      case "migration-result":
-        this.tell(ofAnswer(message));
-        this.dispatch({ ...message, atMs });
-        break;
-      case "operation-result":
-        this.tell(ofAnswer(message));
-        this.flush();
-        takeRelayed(this.pending, message);
-        break;
-      case "console-text":
-        takeRelayed(this.pending, message);
-        break;
-      case "trace":
-        this.tell(ofTrace(message));
-        this.flush();
-        break;
-      case "migration-progress": {
-        const happening = this.board.take(message, atMs);
-        if (happening !== undefined) this.tell(happening);
-        this.flush();
-      }
-    }
+    takeAnswer(message, this.options.clock.nowMs(), {
+      pending: this.pending,
+      board: this.board,
+      tell: (happening) => this.tell(happening),
+      flush: () => this.flush(),
+      dispatch: (event) => this.dispatch(event),
+    });
   }
 
   private dispatch(event: Event): void {

@@ -26,6 +26,7 @@ import {
 } from "../protocol/prediction.ts";
 import type { AlarmRecord, Alarms, FailureRecord, WordAsk } from "./alarm.ts";
 import type { Acknowledge, BaselineRecord } from "./baseline.ts";
+import type { PlaceRecord, Places } from "./place.ts";
 import type { Review, RulesChange, RulesRecord } from "./rules/record.ts";
 import type { AllRules } from "./rules/standing.ts";
 
@@ -117,6 +118,8 @@ export interface State {
   readonly evacuations: Readonly<{ [id: OperationId]: Evacuation }>;
   /** Of the VMs that have rules. */
   readonly rules: AllRules;
+  /** Of the VMs that are protected. */
+  readonly places: Places;
   readonly fleet: Fleet | undefined;
   readonly coordinatorUp: boolean;
 }
@@ -157,6 +160,8 @@ export type Effect = Readonly<
   | { type: "save-rules"; record: RulesRecord }
   | { type: "forget-rules"; vmId: VmId }
   | { type: "save-settings"; settings: Settings }
+  | { type: "save-place"; record: PlaceRecord }
+  | { type: "forget-place"; vmId: string }
   /** By `keyOf`. */
   | { type: "forget-prediction"; key: string }
   | { type: "send-coordinator"; message: Message; causedBy: OperationId }

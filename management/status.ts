@@ -4,6 +4,7 @@
  */
 import type { MigrationProgress } from "../protocol/authority.ts";
 import type { HostSummary, VmSummary } from "../protocol/evacuation.ts";
+import type { HostId } from "../protocol/ids.ts";
 import type { Mode } from "../protocol/operator.ts";
 import type { BaselinesTaken, Telemetry } from "../protocol/prediction.ts";
 import type { BaselineRecord, BaselineStatus } from "./baseline.ts";
@@ -16,7 +17,10 @@ const PREDICTIONS_SHOWN = 500;
 const FAULTS_SHOWN = 500;
 
 /** A VM without its frozen definition, which is long. */
-export type VmStatus = Omit<VmSummary, "definition">;
+export interface VmStatus extends Omit<VmSummary, "definition"> {
+  /** Of a protected VM that ran elsewhere before: a failback brings it there. */
+  readonly formerHostId?: HostId;
+}
 
 export interface Status {
   readonly mode: Mode;
@@ -64,10 +68,15 @@ export function statusOf(state: State, { insecure, baselinesTaken, ...seen }: Se
       state: stateOf(one, baselinesTaken.get(one.serverId)),
     })),
     hosts: fleet?.hosts ?? [],
-    vms: (fleet?.vms ?? []).map(({ definition: _definition, ...vm }) => vm),
+    vms: (fleet?.vms ?? []).map((vm) => vmStatus(state, vm)),
     predictions: predictions.map(({ atMs: _atMs, ...record }) => record),
     evacuations: shown(state),
   };
+}
+
+function vmStatus({ places }: State, { definition: _definition, ...vm }: VmSummary): VmStatus {
+  const formerHostId = places[vm.vmId]?.formerHostId;
+  return formerHostId === undefined ? vm : { ...vm, formerHostId };
 }
 
 function stateOf(

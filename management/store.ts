@@ -24,6 +24,7 @@ import {
   isOpen,
 } from "./alarm.ts";
 import { type BaselineRecord, baselineRecord } from "./baseline.ts";
+import { type PlaceRecord, placeRecord } from "./place.ts";
 import { type RulesRecord, rulesRecord } from "./rules/record.ts";
 import {
   type EvacuationRecord,
@@ -65,6 +66,7 @@ const MIGRATIONS = [
   keyed("baselines"),
   keyed("components"),
   keyed("rules"),
+  keyed("places"),
 ];
 
 export const sensorFaultRecord = z.strictObject({
@@ -127,6 +129,7 @@ export interface Records {
   readonly baselines: BaselineRecord[];
   readonly components: ServerComponents[];
   readonly rules: RulesRecord[];
+  readonly places: PlaceRecord[];
 }
 
 /** A new site watches and writes down, and does nothing. */
@@ -154,6 +157,8 @@ export interface ManagementStore {
   forgetBaseline(baselineId: string): void;
   saveRules(record: RulesRecord): void;
   forgetRules(vmId: string): void;
+  savePlace(record: PlaceRecord): void;
+  forgetPlace(vmId: string): void;
   /** The highest sequence of a sender's spool that was taken; 0 before the first. */
   takenOf(principal: string, spool: string): number;
   saveTaken(principal: string, spool: string, sequence: number): void;
@@ -180,6 +185,7 @@ export function openManagementStore(path: string, eventsKept = EVENTS_KEPT): Man
       baselines: readAll(database, "baselines", baselineRecord),
       components: readAll(database, "components", serverComponents),
       rules: readAll(database, "rules", rulesRecord),
+      places: readAll(database, "places", placeRecord),
     }),
     saveSettings: (record) => upsert(database, "settings", "settings", record),
     savePrediction(record) {
@@ -237,6 +243,10 @@ export function openManagementStore(path: string, eventsKept = EVENTS_KEPT): Man
     forgetRules(vmId) {
       database.run("DELETE FROM rules WHERE id = ?", vmId);
     },
+    savePlace: (record) => upsert(database, "places", record.vmId, record),
+    forgetPlace(vmId) {
+      database.run("DELETE FROM places WHERE id = ?", vmId);
+    },
     takenOf: (principal, spool) => takenOf(database, principal, spool),
     saveTaken: (principal, spool, sequence) => saveTaken(database, principal, spool, sequence),
     appendEvent(record) {
@@ -270,7 +280,8 @@ type Table =
   | "watched"
   | "baselines"
   | "components"
-  | "rules";
+  | "rules"
+  | "places";
 
 function upsert(database: Database, table: Table, id: string, record: unknown, done = false): void {
   database.run(

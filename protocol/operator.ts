@@ -12,6 +12,8 @@ import { ruleSet } from "./rules.ts";
 /** How long a value that a site feeds counts. */
 export const FED_SECONDS_MAX = 30 * 86_400;
 
+import { protectionPolicy } from "./replication.ts";
+
 export const mode = z.enum(["shadow", "act"]);
 export type Mode = z.infer<typeof mode>;
 
@@ -123,6 +125,22 @@ export const request = z.strictObject({
     z.strictObject({ method: z.literal("parameters"), hostId: hostId.optional() }),
     z.strictObject({ method: z.literal("vm-run"), hostId, definition: guestDefinition }),
     z.strictObject({ method: z.literal("vm-stop"), vmId }),
+    /** From now on it is protected so; without a policy, no more. */
+    z.strictObject({
+      method: z.literal("protect"),
+      vmId,
+      policy: protectionPolicy.optional(),
+      dryRun: z.boolean(),
+    }),
+    /** Answered when it has ended; a dry run with what would be done. */
+    z.strictObject({
+      method: z.literal("failover"),
+      vmId,
+      allowStale: z.boolean(),
+      dryRun: z.boolean(),
+    }),
+    /** Answered when it has ended. */
+    z.strictObject({ method: z.literal("switch-over"), vmId, target: hostId }),
     z.strictObject({ method: z.literal("vm-console"), vmId, offset: z.int() }),
   ]),
 });

@@ -309,11 +309,17 @@ managementShell("sends each follower the past and then what comes, once", async 
   );
 });
 
-const RELAYED: readonly [Ask, "cordon" | "run-vm" | "end-vm" | "read-console"][] = [
+const RELAYED: readonly [
+  Ask,
+  "cordon" | "run-vm" | "end-vm" | "read-console" | "protect-vm" | "failover" | "switch-over",
+][] = [
   [{ method: "cordon", hostId: ALPHA, cordoned: true }, "cordon"],
   [{ method: "vm-run", hostId: ALPHA, definition: guest }, "run-vm"],
   [{ method: "vm-stop", vmId: VM }, "end-vm"],
   [{ method: "vm-console", vmId: VM, offset: 0 }, "read-console"],
+  [{ method: "protect", vmId: VM, dryRun: false }, "protect-vm"],
+  [{ method: "failover", vmId: VM, allowStale: false, dryRun: true }, "failover"],
+  [{ method: "switch-over", vmId: VM, target: BRAVO }, "switch-over"],
 ];
 
 for (const [what, type] of RELAYED) {

@@ -62,6 +62,7 @@ openManagement("begins in shadow mode, armed, knowing nothing", () => {
     baselines: [],
     components: [],
     rules: [],
+    places: [],
   });
   store.close();
 });
