@@ -23,7 +23,8 @@ export interface Decision {
 }
 
 export function decide(one: VmRules, situation: Situation, atMs: number): Decision {
-  const { vm, busy, held } = situation;
+  const { vm, busy } = situation;
+  const { held } = situation.site;
   const { primary } = one;
   if (vm === undefined) return stay("The coordinator has told of no such VM");
   if (primary === undefined) return stay(busy ?? "No review has been made yet");
@@ -125,7 +126,8 @@ function notInside(standing: HostStanding | undefined): string[] {
   );
 }
 
-function limits(one: VmRules, { swapsRunning }: Situation, since: number, atMs: number): string[] {
+function limits(one: VmRules, { site }: Situation, since: number, atMs: number): string[] {
+  const { swapsRunning } = site;
   const { dwellSeconds, coolDownSeconds, swapsPerDay } = one.rules;
   const last = one.swaps.at(-1);
   const swapping = last?.outcome === "running";

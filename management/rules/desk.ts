@@ -11,7 +11,7 @@ import type { Board, KnownValue } from "./board.ts";
 import { type Explained, explainRules } from "./explain.ts";
 import type { RulesAsk } from "./record.ts";
 import { see } from "./review.ts";
-import { secondariesOf, situationOf } from "./situation.ts";
+import { secondariesOf, siteOf, situationOf } from "./situation.ts";
 import { beginRules, type VmRules } from "./standing.ts";
 import { knownOf, valuesOf } from "./values.ts";
 
@@ -99,13 +99,13 @@ function tryOut(vmId: VmId, rules: RuleSet, ports: DeskPorts): Explained {
   const hosts =
     vm?.hostId === undefined ? [] : [vm.hostId, ...secondariesOf(vm).map(({ hostId }) => hostId)];
   const values = valuesOf(state, board, hosts, atMs);
-  const seen = see(begun, situationOf(state, vm), { values, atMs });
+  const seen = see(begun, situationOf(siteOf(state), vm), { values, atMs });
   return explainNow(seen, ports);
 }
 
 function explainNow(one: VmRules, { state, board, atMs }: DeskPorts): Explained {
   const vm = state.fleet?.vms.find((each) => each.vmId === one.vmId);
-  const explained = explainRules(one, situationOf(state, vm), atMs);
+  const explained = explainRules(one, situationOf(siteOf(state), vm), atMs);
   const strange = Object.keys(one.rules.parameters).filter(
     (name) => !isOwn(name) && !board.isFed(name),
   );

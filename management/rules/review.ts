@@ -8,11 +8,11 @@
  *         chosen.
  */
 import type { MigrationResult, VmSummary } from "../../protocol/evacuation.ts";
-import type { OperationId, VmId } from "../../protocol/ids.ts";
+import type { HostId, OperationId, VmId } from "../../protocol/ids.ts";
 import type { Effect, State, Step } from "../state.ts";
 import { type Decision, decide } from "./decide.ts";
 import type { Review, RulesChange } from "./record.ts";
-import { type Situation, situationOf } from "./situation.ts";
+import { type Situation, siteOf, situationOf } from "./situation.ts";
 import { beginRules, follow, recordOfRules, type Swap, type VmRules } from "./standing.ts";
 
 /** So often the age of swaps is made durable: a restart forgets at most so much of it. */
@@ -22,16 +22,20 @@ type At<Event> = Event & { readonly atMs: number };
 
 export function takeReview(state: State, event: At<Review>): Step {
   const vms = vmsWithRules(state);
-  let next = state;
+  const rules: { [vmId: VmId]: VmRules } = { ...state.rules };
   const effects: Effect[] = [];
-  for (const one of Object.values(state.rules)) {
-    const situation = situationOf(next, vms.get(one.vmId));
+  let site = siteOf(state);
+  for (const one of Object.values(rules)) {
+    const situation = situationOf(site, vms.get(one.vmId));
     const seen = see(one, situation, event);
-    const [after, asked] = act(next, seen, decide(seen, situation, event.atMs), event);
-    next = after;
+    const [next, asked] = act(seen, decide(seen, situation, event.atMs), event);
+    if (next.swaps.length > seen.swaps.length) {
+      site = { ...site, swapsRunning: site.swapsRunning + 1 };
+    }
+    rules[one.vmId] = next;
     effects.push(...asked);
   }
-  return [next, effects];
+  return [{ ...state, rules }, effects];
 }
 
 function vmsWithRules({ fleet, rules }: State): ReadonlyMap<VmId, VmSummary> {
@@ -49,30 +53,40 @@ export function see(
   return follow(one, vm.hostId, secondaries, (hostId) => values[hostId] ?? {}, atMs);
 }
 
-function act(state: State, one: VmRules, decision: Decision, event: At<Review>): Step {
+type OneStep = readonly [VmRules, readonly Effect[]];
+
+function act(one: VmRules, decision: Decision, event: At<Review>): OneStep {
   const { target, reason, waits, heldOnly } = decision;
   const from = one.primary?.hostId;
   if (target === undefined || reason === undefined || from === undefined) {
-    return keep(state, forgotten(one), event.atMs);
+    return keep(forgotten(one), event.atMs);
   }
-  const about = { type: "note", message: "role-swap", subject: one.vmId } as const;
-  if (waits.length > 0) {
-    if (!heldOnly || one.told === target)
-      return keep(state, heldOnly ? one : forgotten(one), event.atMs);
-    const [next, effects] = keep(state, { ...one, told: target }, event.atMs);
-    const text = `Would swap ${from} and ${target}: ${reason}. ${waits.join("; ")}`;
-    return [next, [{ ...about, text }, ...effects]];
-  }
-  const operationId = `swap-${one.vmId}-${event.nonce}` as OperationId;
-  const { atMs, wallTime } = event;
-  const swap: Swap = { operationId, from, to: target, outcome: "running", reason, wallTime, atMs };
+  const roles = `${from} and ${target}: ${reason}`;
+  if (waits.length === 0) return begin(one, from, target, roles, event);
+  if (!heldOnly) return keep(forgotten(one), event.atMs);
+  if (one.told === target) return keep(one, event.atMs);
+  const [next, effects] = keep({ ...one, told: target }, event.atMs);
+  const text = `Would swap ${roles}. ${waits.join("; ")}`;
+  return [next, [{ type: "note", message: "role-swap", subject: one.vmId, text }, ...effects]];
+}
+
+function begin(
+  one: VmRules,
+  from: HostId,
+  target: HostId,
+  roles: string,
+  { nonce, wallTime, atMs }: At<Review>,
+): OneStep {
+  const operationId = `swap-${one.vmId}-${nonce}` as OperationId;
+  const text = `Swapping ${roles}`;
+  const about = { operationId, from, to: target, outcome: "running" } as const;
+  const swap: Swap = { ...about, reason: text, wallTime, atMs };
   const next = { ...forgotten(one), swaps: [...one.swaps, swap], savedAtMs: atMs };
-  const text = `Swapping ${from} and ${target}: ${reason}`;
   return [
-    put(state, next),
+    next,
     [
       { type: "save-rules", record: recordOfRules(next, atMs) },
-      { ...about, text, causedBy: operationId },
+      { type: "note", message: "role-swap", subject: one.vmId, text, causedBy: operationId },
       switchOver(one.vmId, swap),
     ],
   ];
@@ -82,11 +96,11 @@ function forgotten({ told: _told, ...one }: VmRules): VmRules {
   return one;
 }
 
-/** The state with it, durable now and then for the age of its swaps. */
-function keep(state: State, one: VmRules, atMs: number): Step {
-  if (one.swaps.length === 0 || atMs - one.savedAtMs < SAVE_MS) return [put(state, one), []];
+/** Made durable now and then, for the age of its swaps. */
+function keep(one: VmRules, atMs: number): OneStep {
+  if (one.swaps.length === 0 || atMs - one.savedAtMs < SAVE_MS) return [one, []];
   const next = { ...one, savedAtMs: atMs };
-  return [put(state, next), [{ type: "save-rules", record: recordOfRules(next, atMs) }]];
+  return [next, [{ type: "save-rules", record: recordOfRules(next, atMs) }]];
 }
 
 function put(state: State, one: VmRules): State {

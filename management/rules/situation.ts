@@ -4,18 +4,25 @@
  * @module
  */
 import type { HostSummary, VmSummary } from "../../protocol/evacuation.ts";
-import type { HostId } from "../../protocol/ids.ts";
+import type { HostId, OperationId, ServerId } from "../../protocol/ids.ts";
 import type { ReplicaSummary } from "../../protocol/replication.ts";
-import { riskOf } from "../evacuation.ts";
 import type { State } from "../state.ts";
 import type { Candidate } from "./standing.ts";
 
 /** Swaps of one site at once: each ends a replication and begins another. */
 export const SWAPS_AT_ONCE = 2;
 
-/** The hosts that hold a replica of the VM, as the coordinator told last. */
-export function secondariesOf(vm: VmSummary): readonly ReplicaSummary[] {
-  return (vm.replicas ?? []).filter(({ hostId }) => hostId !== vm.hostId);
+/** The same for all VMs of a review, looked up once. */
+export interface Site {
+  readonly hosts: ReadonlyMap<HostId, HostSummary>;
+  /** The evacuation that leaves a host. */
+  readonly leaving: ReadonlyMap<HostId, OperationId>;
+  /** The highest probability of what is predicted of a server and holds. */
+  readonly risks: ReadonlyMap<ServerId, number>;
+  /** Nothing is begun now, whatever the rules say. */
+  readonly held: string | undefined;
+  /** Swaps under way. */
+  readonly swapsRunning: number;
 }
 
 export interface Situation {
@@ -23,69 +30,80 @@ export interface Situation {
   readonly secondaries: readonly Candidate[];
   /** Something else is being done with the VM. */
   readonly busy: string | undefined;
-  /** Nothing is begun now, whatever the rules say. */
-  readonly held: string | undefined;
-  /** Swaps of the site under way. */
-  readonly swapsRunning: number;
+  readonly site: Site;
 }
 
-export function situationOf(state: State, vm: VmSummary | undefined): Situation {
+export function siteOf(state: State): Site {
+  const evacuations = Object.values(state.evacuations).filter(
+    ({ phase, planOnly }) => phase !== "done" && !planOnly,
+  );
   const swaps = Object.values(state.rules).flatMap((one) => one.swaps);
   return {
-    vm,
-    secondaries: vm === undefined ? [] : secondariesOf(vm).map((one) => candidate(state, vm, one)),
-    busy: vm === undefined ? undefined : busyWith(state, vm),
+    hosts: new Map(state.fleet?.hosts.map((host) => [host.hostId, host])),
+    leaving: new Map(evacuations.map(({ hostId, evacuationId }) => [hostId, evacuationId])),
+    risks: risksOf(state),
     held: heldBy(state),
     swapsRunning: swaps.filter(({ outcome }) => outcome === "running").length,
   };
 }
 
-function candidate(state: State, vm: VmSummary, secondary: ReplicaSummary): Candidate {
-  const { hostId } = secondary;
-  const host = hostOf(state, hostId);
-  const obstacles = [...replicaObstacles(secondary), ...hostObstacles(state, vm, host)];
-  return { hostId, obstacles };
-}
-
-function replicaObstacles({ state: replica }: ReplicaSummary): string[] {
-  return replica === "protected" ? [] : [`its replica is ${replica}`];
-}
-
-function hostObstacles(state: State, vm: VmSummary, host: HostSummary | undefined): string[] {
-  if (host === undefined) return ["the coordinator has told of no such host"];
-  const primary = vm.hostId === undefined ? undefined : hostOf(state, vm.hostId);
-  const leaves = evacuationOf(state, host.hostId);
-  return [
-    ...(host.connected ? [] : ["its agent is not connected"]),
-    ...(host.cordoned ? ["it is cordoned"] : []),
-    ...(host.off === undefined ? [] : ["its server counts as off"]),
-    ...(host.serverId === primary?.serverId ? ["it is on the primary's server"] : []),
-    ...(riskOf(state, host.serverId) > 0 ? ["a failure of its server is predicted"] : []),
-    ...(leaves === undefined ? [] : [`${leaves} moves the guests of it elsewhere`]),
-  ];
-}
-
-function hostOf({ fleet }: State, hostId: HostId): HostSummary | undefined {
-  return fleet?.hosts.find((host) => host.hostId === hostId);
-}
-
-function evacuationOf(state: State, hostId: HostId): string | undefined {
-  return Object.values(state.evacuations).find(
-    (one) => one.hostId === hostId && one.phase !== "done" && !one.planOnly,
-  )?.evacuationId;
-}
-
-function busyWith(state: State, vm: VmSummary): string | undefined {
-  if (vm.sagaId !== undefined) return `It is being moved, by ${vm.sagaId}`;
-  if (vm.hostId === undefined || vm.phase !== "active" || vm.guest !== "running") {
-    return "It does not run";
+/** By server; of one that is not there nothing is predicted. */
+export function risksOf({ predictions }: State): ReadonlyMap<ServerId, number> {
+  const risks = new Map<ServerId, number>();
+  for (const { cleared, prediction } of Object.values(predictions)) {
+    const { serverId, probability } = prediction;
+    if (cleared !== undefined) continue;
+    risks.set(serverId, Math.max(probability, risks.get(serverId) ?? 0));
   }
-  const leaves = evacuationOf(state, vm.hostId);
-  return leaves === undefined ? undefined : `${leaves} moves the guests of ${vm.hostId} elsewhere`;
+  return risks;
 }
 
 function heldBy({ settings, coordinatorUp }: State): string | undefined {
   if (!coordinatorUp) return "The coordinator is not connected";
   if (settings.disarmed) return "Disarmed: nothing is started until it is armed again";
   return settings.mode === "shadow" ? "Mode is shadow: nothing is moved" : undefined;
+}
+
+export function situationOf(site: Site, vm: VmSummary | undefined): Situation {
+  return {
+    vm,
+    secondaries: vm === undefined ? [] : secondariesOf(vm).map((one) => candidate(site, vm, one)),
+    busy: vm === undefined ? undefined : busyWith(site, vm),
+    site,
+  };
+}
+
+/** The hosts that hold a replica of the VM, as the coordinator told last. */
+export function secondariesOf(vm: VmSummary): readonly ReplicaSummary[] {
+  return (vm.replicas ?? []).filter(({ hostId }) => hostId !== vm.hostId);
+}
+
+function candidate(site: Site, vm: VmSummary, { hostId, state }: ReplicaSummary): Candidate {
+  const replica = state === "protected" ? [] : [`its replica is ${state}`];
+  return { hostId, obstacles: [...replica, ...hostObstacles(site, vm, hostId)] };
+}
+
+function hostObstacles({ hosts, leaving, risks }: Site, vm: VmSummary, hostId: HostId): string[] {
+  const host = hosts.get(hostId);
+  if (host === undefined) return ["the coordinator has told of no such host"];
+  const primary = vm.hostId === undefined ? undefined : hosts.get(vm.hostId);
+  const obstacles: readonly (readonly [boolean, string])[] = [
+    [!host.connected, "its agent is not connected"],
+    [host.cordoned, "it is cordoned"],
+    [host.off !== undefined, "its server counts as off"],
+    [host.serverId === primary?.serverId, "it is on the primary's server"],
+    [(risks.get(host.serverId) ?? 0) > 0, "a failure of its server is predicted"],
+    [leaving.has(hostId), `${leaving.get(hostId)} moves the guests of it elsewhere`],
+  ];
+  return obstacles.flatMap(([stands, text]) => (stands ? [text] : []));
+}
+
+function busyWith({ leaving }: Site, vm: VmSummary): string | undefined {
+  if (vm.sagaId !== undefined) return `It is being moved, by ${vm.sagaId}`;
+  if (vm.hostId === undefined || vm.phase !== "active" || vm.guest !== "running") {
+    return "It does not run";
+  }
+  const evacuation = leaving.get(vm.hostId);
+  if (evacuation === undefined) return undefined;
+  return `${evacuation} moves the guests of ${vm.hostId} elsewhere`;
 }

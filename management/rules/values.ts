@@ -6,11 +6,10 @@
 import type { HostId } from "../../protocol/ids.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Random } from "../../runtime/random.ts";
-import { riskOf } from "../evacuation.ts";
 import type { State } from "../state.ts";
 import type { Board, KnownValue } from "./board.ts";
 import type { HostValues, Review } from "./record.ts";
-import { secondariesOf } from "./situation.ts";
+import { risksOf, secondariesOf } from "./situation.ts";
 
 /** Everything that is known of a host now. */
 export function knownOf(
@@ -18,11 +17,12 @@ export function knownOf(
   board: Board,
   hostId: HostId,
   atMs: number,
+  risks = risksOf(state),
 ): readonly (KnownValue | Failure)[] {
   const server = state.settings.hosts[hostId];
   const known = board.known(hostId, server, atMs);
   if (server === undefined) return known;
-  const value = riskOf(state, server);
+  const value = risks.get(server) ?? 0;
   // That nothing is predicted says something only of a server that is watched.
   if (value === 0 && !board.hears(server, atMs)) return known;
   return [{ name: "failure-probability", value, from: "predictions", ageMs: 0 }, ...known];
@@ -66,11 +66,12 @@ export function valuesOf(
   hosts: Iterable<HostId>,
   atMs: number,
 ): HostValues {
+  const risks = risksOf(state);
   return Object.fromEntries(
     [...hosts].map((hostId) => [
       hostId,
       Object.fromEntries(
-        knownOf(state, board, hostId, atMs).map(({ name, value }) => [name, value]),
+        knownOf(state, board, hostId, atMs, risks).map(({ name, value }) => [name, value]),
       ),
     ]),
   );

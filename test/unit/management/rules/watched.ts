@@ -2,7 +2,7 @@
 import { start, step } from "../../../../management/management.ts";
 import { type Explained, explainRules } from "../../../../management/rules/explain.ts";
 import type { HostValues, RulesRecord } from "../../../../management/rules/record.ts";
-import { situationOf } from "../../../../management/rules/situation.ts";
+import { siteOf, situationOf } from "../../../../management/rules/situation.ts";
 import { DEFAULTS, type Effect, type Event, type State } from "../../../../management/state.ts";
 import type { HostSummary, MigrationResult, VmSummary } from "../../../../protocol/evacuation.ts";
 import type { HostId } from "../../../../protocol/ids.ts";
@@ -96,7 +96,7 @@ export function watched(rules: readonly RulesRecord[] = [], settings = ACT): Wat
     },
     explain() {
       const guest = state.fleet?.vms.find((one) => one.vmId === vmId(1));
-      return explainRules(state.rules[vmId(1)]!, situationOf(state, guest), atMs);
+      return explainRules(state.rules[vmId(1)]!, situationOf(siteOf(state), guest), atMs);
     },
   };
 }
