@@ -72,6 +72,13 @@ review("a parameter that is back inside begins its time anew", () => {
   assert.equal(swaps(at.review(HOT, 10)), []);
 });
 
+review("a secondary is chosen once it was inside for long enough, and not before", () => {
+  const at = settled();
+  assert.equal(swaps(at.review(heat({ alpha: 80, bravo: 80, charlie: 80 }), 20)), []);
+  assert.equal(swaps(at.review(HOT, 10)), []);
+  assert.equal(swaps(at.review(HOT, 1)), ["bravo"]);
+});
+
 review("weights decide between secondaries", () => {
   const choose = (temperature: number, power: number) => {
     const parameters = {
