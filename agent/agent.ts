@@ -9,7 +9,7 @@
 import type { Capacity, Inventory, VmReport } from "../protocol/authority.ts";
 import { reasonOf, SystemError } from "../protocol/error.ts";
 import { CONSOLE_BYTES_MAX } from "../protocol/evacuation.ts";
-import type { BootId, HostId, VmId } from "../protocol/ids.ts";
+import type { BootId, VmId } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Observe } from "../protocol/observe.ts";
 import { Machine } from "../runtime/core-runner.ts";
@@ -32,7 +32,8 @@ import { readConsole } from "./hypervisor.ts";
 import { Merges } from "./merges.ts";
 import { observer } from "./observer.ts";
 import type { Guest } from "./qemu/guest.ts";
-import { type StreamPorts, Streams } from "./streams.ts";
+import { Replicas, type ReplicasPorts } from "./replicas/replicas.ts";
+import { Streams } from "./streams.ts";
 
 /** An idle guest does something within this; one that does not is looked at again. */
 const VERIFY_MS = 10_000;
@@ -40,8 +41,7 @@ const VERIFY_AGAIN_MS = 1_000;
 /** A journal of more records than this is written anew, one record a VM. */
 const RECORDS_MAX = 10_000;
 
-export interface AgentPorts extends StreamPorts {
-  readonly hostId: HostId;
+export interface AgentPorts extends ReplicasPorts {
   readonly bootId: BootId;
   readonly journal: Journal<Record>;
   readonly files: Pick<Files, "read">;
@@ -55,6 +55,7 @@ export class Agent {
   private readonly machine: Machine<State, Event, Effect>;
   private readonly lanes = new Map<VmId, Promise<void>>();
   private readonly streams: Streams;
+  private readonly replicas: Replicas;
   private readonly merges: Merges;
   private readonly verifying = new WeakSet<Guest>();
   private readonly observe: (question: Observe) => void;
@@ -68,6 +69,7 @@ export class Agent {
     this.machine = new Machine(state, step, (effect) => this.perform(effect));
     const dispatch = (event: Event): void => this.dispatch(event);
     this.streams = new Streams(ports, dispatch);
+    this.replicas = new Replicas(ports, dispatch);
     const { log, hypervisor } = ports;
     const chainsOf = (vmId: VmId): Chains => this.machine.state.vms[vmId]?.chains ?? {};
     this.observe = observer(ports);
@@ -78,6 +80,7 @@ export class Agent {
   async recover(): Promise<void> {
     const vms = Object.values(this.machine.state.vms);
     const found = await this.ports.hypervisor.recover(vms);
+    await this.replicas.sweep(vms);
     this.compact(this.machine.state.life - 1);
     this.dispatch({ type: "recovered", found });
     await this.settled();
@@ -102,6 +105,7 @@ export class Agent {
   async close(): Promise<void> {
     await this.streams.close("The agent stops");
     await this.settled();
+    await this.replicas.close();
     this.ports.hypervisor.release();
     this.ports.journal.close();
   }
@@ -131,6 +135,9 @@ export class Agent {
       case "burn":
       case "retire":
       case "stop-vm":
+      case "hold-replica":
+      case "seal-replica":
+      case "drop-replica":
         return this.dispatch(message);
       case "freeze":
         return void this.freeze(message);
@@ -200,6 +207,12 @@ export class Agent {
         const { vmId, reason, epoch } = effect.released;
         return this.streams.out(vmId)?.sendReleased(reason, epoch);
       }
+      case "hold-replica":
+        return this.replicas.hold(effect);
+      case "seal-replicas":
+        return void this.replicas.seal(effect.vmId, effect.term);
+      case "drop-replica":
+        return this.onLane(effect.vmId, () => this.replicas.drop(effect.stream));
       case "report":
         return this.report(effect.report);
       case "refuse":

@@ -53,11 +53,21 @@ export type AcceptData = (link: DataLink) => DataReceiver;
 
 export interface DataServer {
   readonly port: number;
-  /** Awaits one link that holds `token`; the token is spent by the first that proves it. */
-  offer(token: string, accept: AcceptData): void;
+  /**
+   * Awaits one link that holds `token`; the token is spent by the first that proves it. A
+   * `lasting` one is good for link after link until it is withdrawn: whoever accepts ends the
+   * link before.
+   */
+  offer(token: string, accept: AcceptData, lasting?: boolean): void;
   /** Takes an offer back; a link made from it stays. */
   withdraw(token: string): void;
   close(): Promise<void>;
+}
+
+interface Offer {
+  readonly token: string;
+  readonly accept: AcceptData;
+  readonly lasting: boolean;
 }
 
 interface DataPorts {
@@ -79,7 +89,7 @@ export interface ListenDataOptions extends DataPorts {
 /** @throws SystemError INSECURE_NETWORK, LISTEN_FAILED */
 export async function listenData(options: ListenDataOptions): Promise<DataServer> {
   const { clock, log, pingMs = PING_MS } = options;
-  const offers = new Map<string, { readonly token: string; readonly accept: AcceptData }>();
+  const offers = new Map<string, Offer>();
   const complain = seldom(clock);
   const server = await listenSockets({
     ...options,
@@ -90,7 +100,7 @@ export async function listenData(options: ListenDataOptions): Promise<DataServer
     onEstablished(socket, { peer }) {
       const offer = offers.get(peer);
       assert(offer !== undefined, "a spent token was proven");
-      offers.delete(peer);
+      if (!offer.lasting) offers.delete(peer);
       openData(socket, clock, pingMs, offer.accept);
     },
     onRefused: (error) =>
@@ -98,9 +108,9 @@ export async function listenData(options: ListenDataOptions): Promise<DataServer
   });
   return {
     port: server.port,
-    offer(token, accept) {
+    offer(token, accept, lasting = false) {
       assert(offers.size < OFFERS_MAX, "too many streams are awaited");
-      offers.set(tokenId(token), { token, accept });
+      offers.set(tokenId(token), { token, accept, lasting });
     },
     withdraw: (token) => void offers.delete(tokenId(token)),
     close: () => server.close(),

@@ -114,6 +114,7 @@ export async function startWorker(
     files,
     probe: tcpProbe(realClock),
     hypervisor,
+    stateFolder,
     dataServer,
     dataAddress,
     module: loadKernelModule(),

@@ -7,7 +7,7 @@ import { encodeFrame, type Frame, HEADER_BYTES, parseFrame } from "../../protoco
 import type { ReplicaFile, ReplicaFiles } from "../../runtime/replica-files.ts";
 import { decodeStatePiece } from "../extent.ts";
 import type { Kernel } from "../kernel.ts";
-import { applyEdit, type Edit, EpochEdits, placeOf } from "./edits.ts";
+import { applyEdit, type Edit, type EditKind, EpochEdits, placeOf } from "./edits.ts";
 import {
   addPiece,
   addToLog,
@@ -99,6 +99,16 @@ export class EpochLog {
     }
   }
 
+  /** Its pages and extents, in the order they came. @throws SystemError REPLICA_BROKEN */
+  async *contents(): AsyncGenerator<{ kind: EditKind; payload: Uint8Array }> {
+    for (let position = 0; position < this.bytes; ) {
+      const length = await this.lengthAt(position);
+      const { kind, payload } = await this.read({ position, length });
+      position += length;
+      if (kind === "pages" || kind === "extent") yield { kind, payload };
+    }
+  }
+
   /** The device state. @throws SystemError REPLICA_BROKEN */
   async deviceState(): Promise<Buffer> {
     const pieces: Uint8Array[] = [];
@@ -133,14 +143,18 @@ export class EpochLog {
     if ((await this.file.size()) !== bytes) throw damaged(epoch, "it has another length");
     while (this.cursor.bytes < bytes) {
       const position = this.cursor.bytes;
-      const header = Buffer.alloc(HEADER_BYTES);
-      await this.fill(header, position);
-      const frame = await this.read({ position, length: frameBytes(header, epoch) });
+      const frame = await this.read({ position, length: await this.lengthAt(position) });
       this.proven(() => this.note(frame));
     }
     if (this.cursor.sum !== sum) throw damaged(epoch, "its root hash differs");
     this.proven(() => assertStateWhole(this.state));
     if (kind !== "fuzzy" && this.states.length === 0) throw damaged(epoch, "no device state");
+  }
+
+  private async lengthAt(position: number): Promise<number> {
+    const header = Buffer.alloc(HEADER_BYTES);
+    await this.fill(header, position);
+    return frameBytes(header, this.cursor.epoch);
   }
 
   private async read({ position, length }: Edit): Promise<Frame> {

@@ -58,11 +58,12 @@ export async function commitEpoch(
   store: Store,
   log: EpochLog,
   { epoch, kind, root }: { epoch: number; kind: EpochBegin["kind"]; root: string },
+  cut: number | undefined,
 ): Promise<void> {
   const { files, images, manifest } = store;
   await log.finish();
   await files.syncFolder();
-  const entry = { epoch, kind, root, sum: log.sum, bytes: log.bytes };
+  const entry = { epoch, kind, root, sum: log.sum, bytes: log.bytes, cut: cut ?? null };
   if (epoch === 0) {
     await images.flush();
     const base = { epoch, root, sums: 0, digest: await images.saveSums(0) } as const;

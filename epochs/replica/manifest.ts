@@ -6,7 +6,7 @@
  *
  *   offset size
  *        0    4  magic "LBRM"
- *        4    2  version, 1
+ *        4    2  version, 2
  *        6    2  reserved, 0
  *        8    8  sequence, from 1
  *       16    4  length of the record
@@ -31,7 +31,7 @@ export const DISKS_MAX = 16;
 export const IMAGE_BYTES_MAX = 16 * 1024 ** 4;
 
 const MAGIC = 0x4d52424c;
-const VERSION = 1;
+const VERSION = 2;
 const RECORD_AT = 24;
 const SUM_AT = SLOT_BYTES - 32;
 
@@ -45,6 +45,8 @@ const entry = z.strictObject({
   /** The chain over what is in its log file: the root itself, but for epoch 0 (log.ts). */
   sum: rootHash,
   bytes: z.int().positive(),
+  /** The cut's number, the same for all secondaries of a term; null for a fuzzy epoch. */
+  cut: z.int().nonnegative().nullable(),
 });
 /** One epoch in the log. */
 export type Entry = z.infer<typeof entry>;
@@ -165,6 +167,7 @@ function isConsistent({ base, folding, entries }: Manifest): boolean {
   const from = isOwn ? base.epoch : base.epoch + 1;
   if (!entries.every(({ epoch }, index) => epoch === from + index)) return false;
   if (entries.some(({ epoch, root, sum }) => epoch !== 0 && root !== sum)) return false;
+  if (entries.some(({ kind, cut }) => (kind === "fuzzy") !== (cut === null))) return false;
   return folding === null || folding === first?.epoch;
 }
 

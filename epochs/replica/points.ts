@@ -18,6 +18,17 @@ export function restorePoints({ entries }: Manifest): Entry[] {
   return entries.filter(({ kind }) => kind !== "fuzzy");
 }
 
+/** The newest of them, with its cut's number. */
+export function newestPoint(manifest: Manifest): NumberedPoint | undefined {
+  const newest = restorePoints(manifest).at(-1);
+  return newest === undefined ? undefined : { epoch: newest.epoch, cut: newest.cut ?? 0 };
+}
+
+export interface NumberedPoint {
+  readonly epoch: number;
+  readonly cut: number;
+}
+
 /** The newest whole epoch, fuzzy or not; undefined before epoch 0 is whole. */
 export function newestEpoch({ base, entries }: Manifest): WholeEpoch | undefined {
   const newest = entries.at(-1) ?? base;
@@ -52,7 +63,10 @@ export function parentOf({ base, entries }: Manifest, epoch: number): string {
   return before?.root ?? base?.root ?? NO_PARENT;
 }
 
-/** The receiver of the next epoch's frames. */
+/**
+ * The receiver of the next epoch's frames. A source that resumes after a `last` epoch has kept its
+ * guest: that epoch was a cut like any other.
+ */
 export function receivingAt(manifest: Manifest): Receiving {
   const { vmId, term, stream, memoryBytes } = manifest;
   const newest = newestEpoch(manifest);
@@ -60,6 +74,5 @@ export function receivingAt(manifest: Manifest): Receiving {
     ...startReceiving({ vmId, term, stream, memoryBytes }),
     nextEpoch: newest === undefined ? 0 : newest.epoch + 1,
     root: newest?.root ?? NO_PARENT,
-    lastSeen: manifest.entries.at(-1)?.kind === "last",
   };
 }

@@ -19,17 +19,16 @@ import { reasonOf, SystemError } from "../../protocol/error.ts";
 import { type Frame, HEADER_BYTES } from "../../protocol/frame.ts";
 import type { Term } from "../../protocol/ids.ts";
 import { type Effect, type Receiving, step, stopReceiving } from "../receiver.ts";
-import { CHUNK_BYTES } from "./edits.ts";
+import type { EditKind } from "./edits.ts";
 import type { EpochLog } from "./epoch-log.ts";
 import { finalFlushes } from "./final-flush.ts";
 import { foldNext } from "./fold.ts";
 import { commitEpoch, fillBase, provePages } from "./intake.ts";
-import { LOG_EPOCHS_MAX, MANIFEST_BYTES, type Manifest, type ReplicaIdentity } from "./manifest.ts";
-import { newestEpoch, receivingAt, restorePoints, type WholeEpoch } from "./points.ts";
+import { LOG_EPOCHS_MAX, type Manifest, type ReplicaIdentity } from "./manifest.ts";
+import { newestEpoch, receivingAt, type WholeEpoch } from "./points.ts";
+import { copyChunks, type Guard, type RestoreTarget, replayEpoch } from "./restore.ts";
+import { bytesOf, type ReplicaStatus, statusOf } from "./status.ts";
 import { BROKEN_NAME, gather, isDamage, Store, type StorePorts } from "./store.ts";
-
-/** Memory for each chunk that an epoch in the log touches, about. */
-const EDIT_BYTES = 128;
 
 export interface ReplicaPorts extends StorePorts {
   /** Bytes that the logs of all epochs may have together. */
@@ -40,35 +39,19 @@ export interface ReplicaPorts extends StorePorts {
 export type Taken = Readonly<
   | { type: "taken" }
   /** The epoch is durable: it may be acknowledged. */
-  | { type: "whole"; epoch: number; kind: EpochBegin["kind"]; root: string }
+  | {
+      type: "whole";
+      epoch: number;
+      kind: EpochBegin["kind"];
+      root: string;
+      /** As its `begin` had them. */
+      cut: number | undefined;
+      pulse: number | undefined;
+    }
   | { type: "released"; reason: "moved" | "died"; epoch: number; term: Term }
   /** The frame broke the rules of the stream; `resume` says where it may go on. */
   | { type: "ended"; reason: string }
 >;
-
-/** Where a restore writes. */
-export interface RestoreTarget {
-  /**
-   * Image 0 is the RAM, image n + 1 is disk n; every byte comes once, in order. `bytes` is the
-   * target's until the promise is settled.
-   */
-  write(image: number, position: number, bytes: Uint8Array): Promise<void>;
-}
-
-export interface ReplicaStatus {
-  readonly newest: WholeEpoch | undefined;
-  /** Epochs that can be restored, ascending. */
-  readonly points: readonly number[];
-  readonly sealed: Term;
-  /** Why it takes nothing more; undefined while it is sound. */
-  readonly broken: string | undefined;
-  /** Sizes of the files; images have holes where the guest has zeros. */
-  readonly diskBytes: number;
-  readonly logBytes: number;
-  readonly logBytesMax: number;
-  /** An estimate. */
-  readonly memoryBytes: number;
-}
 
 export interface Scrubbed {
   readonly damages: readonly string[];
@@ -109,6 +92,7 @@ export class Replica {
   private readonly store: Store;
   private receiving: Receiving;
   private open: EpochLog | undefined;
+  private begun: EpochBegin | undefined;
   private broken: string | undefined;
   private work: Promise<unknown> = Promise.resolve();
 
@@ -121,20 +105,7 @@ export class Replica {
   }
 
   status(): ReplicaStatus {
-    const { images } = this.store;
-    const edits = this.openLogs().reduce((sum, log) => sum + log.edits.count, 0);
-    const imageBytes = images.sizes.reduce((sum, size) => sum + size, 0);
-    const logBytes = this.logBytes();
-    return {
-      newest: newestEpoch(this.manifest),
-      points: restorePoints(this.manifest).map(({ epoch }) => epoch),
-      sealed: this.manifest.sealed,
-      broken: this.broken,
-      diskBytes: MANIFEST_BYTES + imageBytes + 2 * images.memoryBytes + logBytes,
-      logBytes,
-      logBytesMax: this.logBytesMax,
-      memoryBytes: 2 * images.memoryBytes + edits * EDIT_BYTES + CHUNK_BYTES,
-    };
+    return statusOf(this.store, this.openLogs(), this.broken, this.logBytesMax);
   }
 
   /**
@@ -185,17 +156,57 @@ export class Replica {
    */
   async restore(epoch: number, target: RestoreTarget): Promise<Buffer> {
     const { store } = this;
-    const read = <Result>(task: () => Promise<Result>): Promise<Result> => this.guarded(task);
     return await this.queued(async () => {
-      await read(() => store.proveUpTo(epoch));
-      for (let index = 0; index < store.images.chunks; index++) {
-        const [image, chunk] = store.images.chunkAt(index);
-        const content = await read(() => store.contentOf(image, chunk, epoch, true));
-        // Not guarded: the target's failure is not the replica's.
-        await target.write(image, chunk * CHUNK_BYTES, content);
-      }
-      return await read(() => store.logOf(epoch).deviceState());
+      await this.guarded(() => store.proveUpTo(epoch));
+      await copyChunks(store, this.guard, epoch, [0, store.images.chunks], target);
+      return await this.guarded(() => store.logOf(epoch).deviceState());
     });
+  }
+
+  /**
+   * A part of a restore, so that frames are taken between parts: `count` chunks from `from` on.
+   * @returns where to go on; undefined at the end @throws SystemError as `restore`
+   */
+  async copy(
+    epoch: number,
+    from: number,
+    count: number,
+    target: RestoreTarget,
+  ): Promise<number | undefined> {
+    const { store } = this;
+    return await this.queued(async () => {
+      await this.guarded(async () => {
+        if (from === 0) await store.proveUpTo(epoch);
+        else store.pointOf(epoch);
+      });
+      const end = Math.min(store.images.chunks, from + count);
+      await copyChunks(store, this.guard, epoch, [from, end], target);
+      return end < store.images.chunks ? end : undefined;
+    });
+  }
+
+  /**
+   * What epoch `epoch`, which is in the log and not 0, did to the one before it, in order.
+   * @throws SystemError REPLICA_BROKEN; what `take` throws
+   */
+  async replay(
+    epoch: number,
+    take: (kind: EditKind, payload: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    await this.queued(() => replayEpoch(this.store, this.guard, epoch, take));
+  }
+
+  /**
+   * Proves the manifest and the log of a restore point again. @returns its device state
+   * @throws SystemError STATE_CONFLICT: no restore point; REPLICA_BROKEN
+   */
+  prove(epoch: number): Promise<Buffer> {
+    return this.queued(() =>
+      this.guarded(async () => {
+        await this.store.provePoint(epoch);
+        return await this.store.logOf(epoch).deviceState();
+      }),
+    );
   }
 
   /**
@@ -272,10 +283,6 @@ export class Replica {
     return [...this.store.logs.values(), ...(this.open === undefined ? [] : [this.open])];
   }
 
-  private logBytes(): number {
-    return this.openLogs().reduce((sum, { bytes }) => sum + bytes, 0);
-  }
-
   private async perform(effect: Effect, frame: Frame): Promise<Taken> {
     switch (effect.type) {
       case "begin":
@@ -286,22 +293,26 @@ export class Replica {
         return { type: "taken" };
       case "complete":
         assert(this.open !== undefined, "the end of an epoch that did not begin");
-        await commitEpoch(this.store, this.open, effect);
+        await commitEpoch(this.store, this.open, effect, this.begun?.cut);
         this.open = undefined;
-        return { ...effect, type: "whole" };
+        return { ...effect, type: "whole", cut: this.begun?.cut, pulse: this.begun?.pulse };
       case "released":
       case "ended":
         return effect;
     }
   }
 
-  private async begin({ parent }: EpochBegin, frame: Frame): Promise<void> {
+  private async begin(begin: EpochBegin, frame: Frame): Promise<void> {
     const { base, entries } = this.manifest;
+    if ((begin.kind === "fuzzy") !== (begin.cut === undefined)) {
+      throw new SystemError("FRAME_CORRUPT", "A cut has a number, and a fuzzy epoch has none");
+    }
     if (entries.length >= LOG_EPOCHS_MAX) {
       throw new SystemError("NO_SPACE", `The log holds ${entries.length} epochs: fold some first`);
     }
     if (base === null) await this.store.images.reset();
-    this.open = await this.store.beginLog(frame.epoch, parent);
+    this.begun = begin;
+    this.open = await this.store.beginLog(frame.epoch, begin.parent);
     await this.append(frame);
   }
 
@@ -317,7 +328,7 @@ export class Replica {
   /** @throws SystemError NO_SPACE */
   private async append(frame: Frame): Promise<void> {
     assert(this.open !== undefined, "a frame outside of its epoch");
-    if (this.logBytes() + HEADER_BYTES + frame.payload.length > this.logBytesMax) {
+    if (bytesOf(this.openLogs()) + HEADER_BYTES + frame.payload.length > this.logBytesMax) {
       throw new SystemError("NO_SPACE", `The log is at its ${this.logBytesMax} bytes`);
     }
     await this.open.append(frame);
@@ -349,6 +360,8 @@ export class Replica {
     this.work = result.catch(() => undefined);
     return result;
   }
+
+  private readonly guard: Guard = (task) => this.guarded(task);
 
   private async guarded<Result>(task: () => Promise<Result>): Promise<Result> {
     try {

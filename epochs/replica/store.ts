@@ -133,12 +133,22 @@ export class Store {
    * @throws SystemError STATE_CONFLICT: no restore point; REPLICA_BROKEN
    */
   async proveUpTo(epoch: number): Promise<void> {
-    if (!restorePoints(this.manifest).some((point) => point.epoch === epoch)) {
-      throw new SystemError("STATE_CONFLICT", `Epoch ${epoch} is no restore point of this replica`);
-    }
+    this.pointOf(epoch);
     const { base, entries } = this.manifest;
     if (base !== null) await this.images.loadSums(base.sums, base.digest);
     for (const entry of entries) if (entry.epoch <= epoch) await this.prove(entry);
+  }
+
+  /**
+   * Reads the manifest again, and proves the log of `epoch`. @returns its entry
+   * @throws SystemError STATE_CONFLICT: no restore point; REPLICA_BROKEN
+   */
+  async provePoint(epoch: number): Promise<Entry> {
+    const [damage] = await this.slots.check();
+    if (damage !== undefined) throw new SystemError("REPLICA_BROKEN", damage);
+    const entry = this.pointOf(epoch);
+    await this.prove(entry);
+    return entry;
   }
 
   /** What is damaged in manifest, checksums and logs. */
@@ -175,6 +185,13 @@ export class Store {
     for (const log of this.logs.values()) await log.close();
     await this.images.close();
     await this.slots.close();
+  }
+
+  /** @throws SystemError STATE_CONFLICT */
+  pointOf(epoch: number): Entry {
+    const entry = restorePoints(this.manifest).find((point) => point.epoch === epoch);
+    if (entry !== undefined) return entry;
+    throw new SystemError("STATE_CONFLICT", `Epoch ${epoch} is no restore point of this replica`);
   }
 
   private get logPorts(): LogPorts {

@@ -33,7 +33,7 @@ const MANIFEST: Manifest = {
   sealed: 3,
   base: { epoch: 3, root: ROOT, sums: 1, digest: ROOT },
   folding: 4,
-  entries: [{ epoch: 4, kind: "cut", root: ROOT, sum: ROOT, bytes: 900 }],
+  entries: [{ epoch: 4, kind: "cut", root: ROOT, sum: ROOT, bytes: 900, cut: 7 }],
 };
 const SOUND = encodeSlot({ sequence: 7, manifest: MANIFEST });
 

@@ -33,9 +33,12 @@ export function epochOf(
   parent: string,
   contents: readonly Content[] = [],
   memoryBytes: number = RAM_BYTES,
+  about: Pick<EpochBegin, "pulse"> = {},
 ): { readonly frames: Frame[]; readonly root: string } {
   const content = epoch === 0 ? "full" : "delta";
-  const frames = [frameOf("begin", epoch, 0, { content, kind, parent, memoryBytes })];
+  const cut = kind === "fuzzy" ? {} : { cut: epoch };
+  const begin = { content, kind, parent, memoryBytes, ...cut, ...about };
+  const frames = [frameOf("begin", epoch, 0, begin)];
   for (const one of contents) frames.push(frameOf(one.kind, epoch, frames.length, one.payload));
   const root = frames.reduce(
     (sum, frame) => rootAdd(sum, frame, frame.payload),

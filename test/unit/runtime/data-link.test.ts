@@ -55,6 +55,19 @@ const codeOf = (promise: Promise<unknown>) =>
     (error: SystemError) => error.code,
   );
 
+links("offer() that lasts is good for link after link, until it is withdrawn", async () => {
+  const server = await listen();
+  const target = receiver();
+  server.offer(TOKEN, target.accept, true);
+  for (let count = 1; count <= 2; count++) {
+    await dial(server.address, { accept: receiver().accept });
+    await until(() => target.opened.length === count, "the link");
+  }
+  server.withdraw(TOKEN);
+  const third = dial(server.address, { accept: receiver().accept });
+  assert.is(await codeOf(third), "AUTHENTICATION_FAILED");
+});
+
 links("carry frames both ways, in order and unchanged", async () => {
   const server = await listen();
   const target = receiver();

@@ -21,7 +21,8 @@ type Kinds = readonly ("fuzzy" | "cut" | "last")[];
 function manifestOf(from: number, kinds: Kinds, own = false): Manifest {
   const entries = kinds.map((kind, index) => {
     const epoch = from + index + (own ? 0 : 1);
-    return { epoch, kind, root: rootOf(epoch), sum: rootOf(epoch), bytes: 500 };
+    const cut = kind === "fuzzy" ? null : epoch;
+    return { epoch, kind, root: rootOf(epoch), sum: rootOf(epoch), bytes: 500, cut };
   });
   return {
     ...IDENTITY,

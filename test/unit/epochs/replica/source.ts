@@ -3,7 +3,8 @@ import * as assert from "uvu/assert";
 import { encodeExtent, encodeState } from "../../../../epochs/extent.ts";
 import { Kernel, loadKernelModule, WINDOW_BYTES } from "../../../../epochs/kernel.ts";
 import type { ReplicaIdentity } from "../../../../epochs/replica/manifest.ts";
-import type { Replica, RestoreTarget } from "../../../../epochs/replica/replica.ts";
+import type { Replica } from "../../../../epochs/replica/replica.ts";
+import type { RestoreTarget } from "../../../../epochs/replica/restore.ts";
 import { Shadow } from "../../../../epochs/shadow.ts";
 import { type EpochBegin, NO_PARENT } from "../../../../protocol/epoch.ts";
 import type { Frame } from "../../../../protocol/frame.ts";
@@ -47,14 +48,18 @@ export class Source {
     this.shadow = new Shadow(module, memoryBytes);
   }
 
-  epoch(kind: EpochBegin["kind"], writes: readonly Write[]): Sent {
+  epoch(
+    kind: EpochBegin["kind"],
+    writes: readonly Write[],
+    about: Pick<EpochBegin, "pulse"> = {},
+  ): Sent {
     const extents = writes.flatMap((write) => this.write(write));
     const epoch = this.sent.length;
     const state = kind === "fuzzy" ? Buffer.alloc(0) : mixture(epoch + 90, 700 + epoch);
     const contents = [...this.pages(epoch === 0), ...extents];
     for (const payload of encodeState(kernel, state)) contents.push({ kind: "state", payload });
     const parent = this.sent.at(-1)?.root ?? NO_PARENT;
-    const made = epochOf(epoch, kind, parent, contents, this.memoryBytes);
+    const made = epochOf(epoch, kind, parent, contents, this.memoryBytes, about);
     const images = this.images.map((image) => Buffer.from(image));
     const sent = { epoch, kind, ...made, images, state };
     this.sent.push(sent);
