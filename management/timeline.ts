@@ -98,7 +98,7 @@ export function ofAnswer(
 
 function subjectOf(message: Message): { subject?: string } {
   if ("vmId" in message && message.vmId !== undefined) return { subject: message.vmId };
-  if ("hostId" in message) return { subject: message.hostId };
+  if ("hostId" in message && message.hostId !== undefined) return { subject: message.hostId };
   return {};
 }
 

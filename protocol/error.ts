@@ -55,6 +55,7 @@ export type ErrorCode =
   | "PREDICTION_UNKNOWN"
   | "RULES_UNKNOWN"
   | "FENCE_FAILED"
+  | "DRILL_FAILED"
   | "PAUSE_TOO_LONG"
   | "STREAM_FAILED"
   | "CANCELLED"

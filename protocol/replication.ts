@@ -204,6 +204,55 @@ export const switchOver = z.strictObject({
 });
 export type SwitchOver = z.infer<typeof switchOver>;
 
+/** What a guest that was made from a replica must show, besides vCPUs that advance. */
+export const drillCheck = z.strictObject({
+  /** Written to its virtio-serial port, with a line feed, once it runs. */
+  send: z.string().min(1).max(1_024).optional(),
+  /** Plain text that its port or its console must say then. */
+  expect: z.string().min(1).max(256).optional(),
+  withinMs: z.int().min(100).max(600_000),
+});
+export type DrillCheck = z.infer<typeof drillCheck>;
+
+/** Management to coordinator: boot a copy of a replica where it reaches nothing, and look at it. */
+export const drill = z.strictObject({
+  type: z.literal("drill"),
+  operationId,
+  vmId,
+  /** Whose replica; the freshest if absent. */
+  hostId: hostId.optional(),
+  check: drillCheck,
+});
+export type Drill = z.infer<typeof drill>;
+
+/** The same to the secondary. */
+export const drillReplica = z.strictObject({
+  type: z.literal("drill-replica"),
+  operationId,
+  vmId,
+  stream: streamId,
+  check: drillCheck,
+});
+export type DrillReplica = z.infer<typeof drillReplica>;
+
+/** What became of a drill: secondary to coordinator to management. */
+export const drillResult = z.strictObject({
+  type: z.literal("drill-result"),
+  operationId,
+  hostId,
+  vmId,
+  stream: streamId,
+  ok: z.boolean(),
+  /** Why not. */
+  reason: text.optional(),
+  /** The restore point that was tried. */
+  point: restorePoint.optional(),
+  /** To read and prove the replica; from then until the guest had shown what it must. */
+  restoreMs: z.number().nonnegative().optional(),
+  runMs: z.number().nonnegative().optional(),
+});
+export type DrillResult = z.infer<typeof drillResult>;
+
 /** How a VM is protected, for people and rules. */
 export const protectionSummary = z.strictObject({
   policy: protectionPolicy,

@@ -23,6 +23,7 @@ export const MAY_SAY: Readonly<Partial<Record<Pair, readonly MessageType[]>>> = 
     "migration-progress",
     "replica-status",
     "protection-status",
+    "drill-result",
     "console-text",
     "operation-result",
     "observed",
@@ -41,6 +42,7 @@ export const MAY_SAY: Readonly<Partial<Record<Pair, readonly MessageType[]>>> = 
     "seal-replica",
     "drop-replica",
     "protect",
+    "drill-replica",
     "read-console",
     "observe",
   ],
@@ -57,12 +59,14 @@ export const MAY_SAY: Readonly<Partial<Record<Pair, readonly MessageType[]>>> = 
     "protect-vm",
     "failover",
     "switch-over",
+    "drill",
     "read-console",
   ],
   "coordinator>management": [
     "host-vms",
     "migration-progress",
     "migration-result",
+    "drill-result",
     "operation-result",
     "console-text",
     "fleet",
@@ -100,6 +104,7 @@ function spokenFor(message: Message): string | undefined {
     case "refusal":
     case "replica-status":
     case "protection-status":
+    case "drill-result":
       return message.hostId;
     case "telemetry":
     case "baselines-taken":

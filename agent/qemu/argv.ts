@@ -9,7 +9,7 @@
 import { join } from "node:path";
 import type { FrozenDefinition, FrozenDisk, FrozenNetwork } from "../../protocol/definition.ts";
 import { SystemError } from "../../protocol/error.ts";
-import { bridgeTap } from "./definition.ts";
+import { bridgeTap, isolatedTap } from "./definition.ts";
 
 /** One image of a disk chain, of the agent's own record. */
 export interface DiskLayer {
@@ -44,6 +44,8 @@ export interface Launch {
   readonly disks: DiskChains;
   /** A target waits for device state instead of booting. */
   readonly incoming: boolean;
+  /** Its network adapters reach nothing: what they send is dropped. */
+  readonly isolated?: boolean;
 }
 
 /** The name of the port that the guest's agent looks for. */
@@ -90,7 +92,7 @@ export function deviceName(disk: string): string {
  * @throws SystemError DISK_INVALID (a disk without layers) or CONFIG_INVALID (a path that cannot be
  * used).
  */
-export function guestArgv({ definition, paths, disks, incoming }: Launch): string[] {
+export function guestArgv({ definition, paths, disks, incoming, isolated }: Launch): string[] {
   for (const path of [paths.qmp, paths.state, paths.serial, paths.channel]) assertPlain(path);
   const { id, machine, accelerator, cpu, vcpus, memoryBytes } = definition;
   return [
@@ -114,7 +116,7 @@ export function guestArgv({ definition, paths, disks, incoming }: Launch): strin
       const bootable = "disk" in definition.boot && index === 0;
       return diskArgs(disk, disks[disk.id] ?? [], bootable);
     }),
-    definition.network.flatMap((network) => networkArgs(id, network)),
+    definition.network.flatMap((network) => networkArgs(id, network, isolated === true)),
     bootArgs(definition),
     ["-S"],
     incoming ? ["-incoming", "defer"] : [],
@@ -185,21 +187,23 @@ function layerNode(
   };
 }
 
-function networkArgs(vm: string, network: FrozenNetwork): string[] {
+function networkArgs(vm: string, network: FrozenNetwork, isolated: boolean): string[] {
   const { id, mac, pciAddress } = network;
   // The boot ROM would come from whatever package the host has, and it is part of the machine.
   const device = { driver: "virtio-net-pci", id: `dev-${id}`, netdev: id, mac, romfile: "" };
   return [
     "-netdev",
-    netBackend(vm, network),
+    netBackend(vm, network, isolated),
     "-device",
     JSON.stringify({ ...device, addr: pciAddress }),
   ];
 }
 
-function netBackend(vm: string, { id, backend }: FrozenNetwork): string {
-  if (backend.mode === "user") return `user,id=${id}`;
-  const name = backend.mode === "tap" ? backend.interface : bridgeTap(vm, id);
+/** The kind of backend is part of the migration stream: an isolated one must be of the same. */
+function netBackend(vm: string, { id, backend }: FrozenNetwork, isolated: boolean): string {
+  if (backend.mode === "user") return `user,id=${id}${isolated ? ",restrict=on" : ""}`;
+  const own = backend.mode === "tap" ? backend.interface : bridgeTap(vm, id);
+  const name = isolated ? isolatedTap(vm, id) : own;
   return `tap,id=${id},ifname=${name},script=no,downscript=no`;
 }
 

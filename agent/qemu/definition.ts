@@ -105,6 +105,11 @@ export function bridgeTap(vm: string, networkId: string): string {
   return `lb${digestOf(`${vm}/${networkId}`).slice(0, 12)}`;
 }
 
+/** The tap of an instance that reaches nothing: nobody brings it up, and no bridge has it. */
+export function isolatedTap(vm: string, networkId: string): string {
+  return `li${digestOf(`${vm}/${networkId}`).slice(0, 12)}`;
+}
+
 function assertConsistent({ disks, boot }: GuestDefinition, file: string): void {
   const ids = disks.map(({ id }) => id);
   if (new Set(ids).size !== ids.length) {

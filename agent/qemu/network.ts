@@ -4,7 +4,7 @@
 import type { FrozenDefinition } from "../../protocol/definition.ts";
 import { SystemError } from "../../protocol/error.ts";
 import type { RunCommand } from "../../runtime/command.ts";
-import { bridgeTap } from "./definition.ts";
+import { bridgeTap, isolatedTap } from "./definition.ts";
 
 /**
  * Makes the taps of `definition` and joins them to their bridges; those that exist are kept.
@@ -31,6 +31,30 @@ export async function releaseNetwork(
   for (const { id: networkId, backend } of network) {
     if (backend.mode !== "bridge") continue;
     await run("ip", ["link", "delete", "dev", bridgeTap(id, networkId)]);
+  }
+}
+
+/** Makes the taps of an instance that reaches nothing; of a dead one they may be there already. */
+export async function prepareIsolated(
+  run: RunCommand,
+  { id, network }: FrozenDefinition,
+): Promise<void> {
+  for (const { id: networkId, backend } of network) {
+    if (backend.mode === "user") continue;
+    const tap = isolatedTap(id, networkId);
+    const { code } = await run("ip", ["link", "show", "dev", tap]);
+    if (code !== 0) await ip(run, ["tuntap", "add", "dev", tap, "mode", "tap"]);
+  }
+}
+
+/** Removes what `prepareIsolated` made. */
+export async function releaseIsolated(
+  run: RunCommand,
+  { id, network }: FrozenDefinition,
+): Promise<void> {
+  for (const { id: networkId, backend } of network) {
+    if (backend.mode === "user") continue;
+    await run("ip", ["link", "delete", "dev", isolatedTap(id, networkId)]);
   }
 }
 

@@ -182,6 +182,14 @@ const SAMPLES: Record<MessageType, object> = {
   },
   failover: { operationId, vmId: VM, allowStale: false, dryRun: true },
   "switch-over": { operationId, vmId: VM, target: "bravo" },
+  drill: { operationId, vmId: VM, check: { withinMs: 1_000 } },
+  "drill-replica": {
+    operationId,
+    vmId: VM,
+    stream: STREAM,
+    check: { send: "uptime", expect: "up", withinMs: 1_000 },
+  },
+  "drill-result": { operationId, hostId: "alpha", vmId: VM, stream: STREAM, ok: true },
   "stop-vm": { vmId: VM, term: 3 },
   "migration-progress": {
     vmId: VM,

@@ -1,7 +1,11 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { guestArgv, guestPaths, type Launch, ramPath } from "../../../../agent/qemu/argv.ts";
-import { freezeDefinition, parseDefinition } from "../../../../agent/qemu/definition.ts";
+import {
+  freezeDefinition,
+  isolatedTap,
+  parseDefinition,
+} from "../../../../agent/qemu/definition.ts";
 
 const VM = "0b6f2a52-6f0e-4c34-9f51-5d2f3a1c7e01";
 const TEXT = `id: ${VM}
@@ -77,6 +81,27 @@ argv("guestArgv() keeps every value in an argument of its own", () => {
 
 argv("guestArgv() makes a target wait, and still lets nothing run", () => {
   assert.equal(guestArgv({ ...launch, incoming: true }).slice(-3), ["-S", "-incoming", "defer"]);
+});
+
+argv("guestArgv() lets an isolated guest reach nothing, by a backend of the same kind", () => {
+  const backends = ["user", "tap", "bridge"] as const;
+  const network = backends.map((mode, index) => ({
+    ...definition.network[0]!,
+    id: `net${index}`,
+    backend:
+      mode === "user"
+        ? { mode }
+        : mode === "tap"
+          ? { mode, interface: "tap0" }
+          : { mode, bridge: "br0" },
+  }));
+  const values = guestArgv({ ...launch, definition: { ...definition, network }, isolated: true });
+  const asked = values.filter((_, index) => values[index - 1] === "-netdev");
+  assert.equal(asked, [
+    "user,id=net0,restrict=on",
+    `tap,id=net1,ifname=${isolatedTap(VM, "net1")},script=no,downscript=no`,
+    `tap,id=net2,ifname=${isolatedTap(VM, "net2")},script=no,downscript=no`,
+  ]);
 });
 
 argv("guestArgv() boots a kernel with what the definition says, as one argument", () => {

@@ -1,7 +1,12 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { bridgeTap, freezeDefinition } from "../../../../agent/qemu/definition.ts";
-import { prepareNetwork, releaseNetwork } from "../../../../agent/qemu/network.ts";
+import { bridgeTap, freezeDefinition, isolatedTap } from "../../../../agent/qemu/definition.ts";
+import {
+  prepareIsolated,
+  prepareNetwork,
+  releaseIsolated,
+  releaseNetwork,
+} from "../../../../agent/qemu/network.ts";
 import { guestDefinition } from "../../../../protocol/definition.ts";
 import type { RunCommand } from "../../../../runtime/command.ts";
 
@@ -39,6 +44,17 @@ network("prepareNetwork() makes and joins the taps of bridged interfaces only", 
     `ip link show dev ${TAP}`,
     `ip tuntap add dev ${TAP} mode tap`,
     `ip link set dev ${TAP} master br0 up`,
+  ]);
+});
+
+network("prepareIsolated() makes taps that nothing is joined to, and releases them", async () => {
+  const { run, asked } = ip({ "link show": 1 });
+  await prepareIsolated(run, frozen);
+  await releaseIsolated(run, frozen);
+  const taps = frozen.network.map(({ id }) => isolatedTap(VM, id));
+  assert.equal(asked, [
+    ...taps.flatMap((tap) => [`ip link show dev ${tap}`, `ip tuntap add dev ${tap} mode tap`]),
+    ...taps.map((tap) => `ip link delete dev ${tap}`),
   ]);
 });
 
