@@ -32,6 +32,7 @@ export function readStatus(
 
 function statusPage(status: Status): string {
   const { mode, disarmed, coordinatorUp, insecureNetwork, connected, sensorFaults } = status;
+  const silent = silentRows(status);
   const does =
     mode === "shadow"
       ? "shadow (predicts and plans, moves nothing by itself)"
@@ -45,6 +46,7 @@ function statusPage(status: Status): string {
       : `Network      INSECURE: not encrypted beyond the machine: ${insecureNetwork.join(", ")}\n`,
     protectionLine(status),
     renderSection("Hosts", HOST_HEADINGS, hostRows(status)),
+    silent.length === 0 ? "" : renderSection("Silent hosts", SILENT_HEADINGS, silent),
     renderSection("VMs", VM_HEADINGS, vmRows(status)),
     renderSection("Predictions", PREDICTION_HEADINGS, predictionRows(status)),
     renderSection("Evacuations", EVACUATION_HEADINGS, evacuationRows(status)),
@@ -88,11 +90,45 @@ function hostRows({ hosts, vms, telemetry }: Status): Cell[][] {
   });
 }
 
-function agentCell({ connected, heard, off }: Status["hosts"][number]): string {
+function agentCell({ connected, heard, off, suspicion }: Status["hosts"][number]): string {
   if (connected) return "connected";
   if (off !== undefined) return off.by === "fence" ? "fenced" : "declared off";
-  return heard ? "lost" : "not heard yet";
+  switch (suspicion?.phase) {
+    case "agent-dead":
+      return "dead, its host lives";
+    case "suspected":
+      return "silent, host SUSPECTED";
+    case "silent":
+      return "silent";
+    case undefined:
+      return heard ? "lost" : "not heard yet";
+  }
 }
+
+const SILENT_HEADINGS = ["host", "seen by", "sees", "told ago", "what follows"];
+
+/** What each observer says of hosts whose agents are silent, as it was told last. */
+function silentRows({ hosts }: Status): Cell[][] {
+  return hosts.flatMap(({ hostId, connected, suspicion }) => {
+    if (connected || suspicion === undefined) return [];
+    const { phase, held, notFenced, looks } = suspicion;
+    const follows = held ?? notFenced ?? FOLLOWS[phase];
+    if (looks.length === 0) return [[hostId, "nobody", undefined, undefined, follows]];
+    return looks.map(({ observer, verdict, saw, agoMs }, at) => [
+      at === 0 ? hostId : undefined,
+      observer,
+      `${verdict} (${saw})`,
+      `${Math.round(agoMs / 1_000)} s`,
+      at === 0 ? follows : undefined,
+    ]);
+  });
+}
+
+const FOLLOWS = {
+  silent: "nothing: no observer can say whether it lives",
+  "agent-dead": "nothing: its guests may run",
+  suspected: "its server is to be fenced",
+} as const;
 
 const VM_HEADINGS = [
   "vm",

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { address, serverId } from "../protocol/ids.ts";
+import { PING_MS } from "../runtime/heartbeat.ts";
 import { redfishConfig } from "../runtime/redfish-config.ts";
 import { COORDINATOR_LISTEN } from "../runtime/site.ts";
 import { DEFAULTS } from "./state.ts";
@@ -37,6 +38,17 @@ const section = z.strictObject({
       deadlineMs: durationMs.default(DEFAULTS.fence.deadlineMs),
     })
     .prefault({}),
+  suspicion: z
+    .strictObject({
+      /** Two losses of one moment may be noticed as far apart as this. */
+      silentMs: durationMs.min(2 * PING_MS).default(DEFAULTS.suspicion.silentMs),
+      togetherMs: durationMs.min(60_000).default(DEFAULTS.suspicion.togetherMs),
+      lookMs: durationMs.min(3_000).default(DEFAULTS.suspicion.lookMs),
+    })
+    .prefault({}),
+  /** Whether a suspected host is fenced without an operator, and how often. */
+  automaticFence: z.boolean().default(DEFAULTS.automaticFence.enabled),
+  automaticFencesPerDay: z.int().min(1).max(100).default(DEFAULTS.automaticFence.perDayMax),
 });
 
 /** A site's file as the coordinator reads it: other programs check their own parts. */

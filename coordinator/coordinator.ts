@@ -7,6 +7,7 @@
 import type { VmReport } from "../protocol/authority.ts";
 import type { HostId, VmId } from "../protocol/ids.ts";
 import { settle, takeReport } from "./assignment.ts";
+import { fencesKept } from "./automatic-fence.ts";
 import { migrate } from "./begin.ts";
 import * as fencing from "./fencing.ts";
 import { advance, resultOf } from "./migrate.ts";
@@ -30,6 +31,8 @@ import {
   type VmRecord,
   vmOf,
 } from "./state.ts";
+import * as suspecting from "./suspecting.ts";
+import { startSuspicion } from "./suspicion.ts";
 
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
 
@@ -41,6 +44,7 @@ const UNTOLD: ReadonlySet<Event["type"]> = new Set([
   "nic-links",
   "fence",
   "power-answer",
+  "observed",
 ]);
 
 /** The state of a new life: what is durable, and nobody heard yet. */
@@ -56,6 +60,11 @@ export function start(
     sagas: Object.fromEntries(sagas.map((saga) => [saga.sagaId, sagaOf(saga, atMs)])),
     pendingRuns: {},
     nicLinks: NO_NIC_LINKS,
+    suspicion: startSuspicion(
+      hosts.map(({ hostId }) => hostId),
+      atMs,
+    ),
+    automaticFences: fencesKept(hosts, atMs),
   };
 }
 
@@ -64,16 +73,19 @@ export function step(state: State, event: Event, config: Config): Step {
   const [settled, then] = settleAfter(taken, event, config);
   const effects = [...first, ...then];
   const changed = settled !== state && !UNTOLD.has(event.type);
-  return [settled, changed ? [...effects, request.fleetOf(settled)] : effects];
+  return [settled, changed ? [...effects, request.fleetOf(settled, config)] : effects];
 }
 
 function take(state: State, event: Event, config: Config): Step {
   switch (event.type) {
     case "agent-up":
+      return suspecting.heard(disconnected(state, event.hostId), event.hostId, event.atMs, config);
     case "agent-down":
-      return disconnected(state, event.hostId);
+      return [suspecting.lost(disconnected(state, event.hostId), event.hostId, event.atMs), []];
     case "inventory":
       return inventory(state, event);
+    case "observed":
+      return [suspecting.observed(state, event), []];
     case "vm-report":
       return vmReport(state, event);
     case "refusal":
@@ -91,7 +103,7 @@ function take(state: State, event: Event, config: Config): Step {
     case "fence":
       return fencing.fence(state, event, config);
     case "power-answer":
-      return fencing.powerAnswer(state, event, config);
+      return powerAnswer(state, event, config);
     case "identify-host":
       return request.identifyHost(state, event);
     case "migrate":
@@ -112,16 +124,17 @@ function take(state: State, event: Event, config: Config): Step {
 }
 
 /** A new link says nothing yet: what was reported over the last one may have changed since. */
-function disconnected(state: State, hostId: HostId): Step {
+function disconnected(state: State, hostId: HostId): State {
   const host = state.hosts[hostId];
-  if (host === undefined) return [state, []];
-  return [{ ...state, hosts: { ...state.hosts, [hostId]: { ...host, connected: false } } }, []];
+  if (host === undefined) return state;
+  return { ...state, hosts: { ...state.hosts, [hostId]: { ...host, connected: false } } };
 }
 
 /** The whole of an agent's authority; the host is new, or was away. */
 function inventory(state: State, event: Of<"inventory">): Step {
-  const { hostId, serverId, bootId, capacity, capabilities } = event;
+  const { hostId, serverId, bootId, capacity, capabilities, address } = event;
   const known = state.hosts[hostId];
+  const { automaticFences } = known ?? {};
   const host: Host = {
     hostId,
     serverId,
@@ -132,6 +145,8 @@ function inventory(state: State, event: Of<"inventory">): Step {
     capacity,
     capabilities,
     reports: known?.reports ?? {},
+    ...(address === undefined ? {} : { address }),
+    ...(automaticFences === undefined ? {} : { automaticFences }),
   };
   // It speaks: whoever said that it was off is answered.
   const fresh = known?.serverId !== serverId || known.off !== undefined;
@@ -202,10 +217,19 @@ function managementUp(state: State): Step {
   return [{ ...state }, results];
 }
 
+/** It was asked by a fence, or by whom suspects its host. */
+function powerAnswer(state: State, event: Of<"power-answer">, config: Config): Step {
+  const [next, effects] = fencing.powerAnswer(state, event, config);
+  return [suspecting.powerTold(next, event, config), effects];
+}
+
 function tick(state: State, atMs: number, config: Config): Step {
-  const [fenced, asked] = fencing.tickFencing(state, atMs, config);
+  const [looked, told] = suspecting.tickSuspecting(state, atMs, config);
+  const [fenced, asked] = fencing.tickFencing(looked, atMs, config);
   const [kept, effects] = tidy(fenced, atMs, config);
-  return [kept, [...asked, ...effects]];
+  const news = told.some((effect) => effect.type === "note");
+  const fleet = news ? [request.fleetOf(kept, config)] : [];
+  return [kept, [...told, ...asked, ...effects, ...fleet]];
 }
 
 /** Gives up what was not answered, and forgets what is over for long. */
@@ -252,6 +276,7 @@ function vmsTouched(state: State, event: Event): VmId[] {
     case "nic-links":
     case "fence":
     case "power-answer":
+    case "observed":
     case "cordon":
     case "agent-up":
     case "agent-down":

@@ -13,11 +13,14 @@
  *         every read must show it again.
  * Rule 2: `Off` counts only after the hold, in reads one after the other, readMs apart.
  *         `PoweringOff`, and whatever else a service processor says, counts as on.
- * Rule 3: a service processor alone proves nothing. The host's agent must be silent, and so must
- *         the firmware of its network adapter, which must have been heard until `ForceOff`.
+ * Rule 3: a service processor alone proves nothing. The host's agent must be silent, and there must
+ *         be one more sign: the firmware of its network adapter is silent, which was heard until
+ *         `ForceOff`; or another host, that looked after the last read, sees no kernel there.
+ *         Nothing is proven while anybody hears or sees the host.
  */
 import type { OffProof, OffRead } from "../protocol/fence.ts";
 import type { HostId, OperationId, ServerId } from "../protocol/ids.ts";
+import type { Look } from "../protocol/suspicion.ts";
 
 export interface FenceConfig {
   /** From `ForceOff` taken to the first read that counts. */
@@ -41,6 +44,8 @@ export const FENCE_DEFAULTS: FenceConfig = {
 
 export interface Fence {
   readonly operationId: OperationId;
+  /** Whose decision it is: an operator's, or the coordinator's own of a host it suspects. */
+  readonly by: OffProof["by"];
   readonly hostId: HostId;
   readonly serverId: ServerId;
   /** In lower case. */
@@ -86,6 +91,16 @@ export interface Witnesses {
   readonly agentSilent: boolean;
   /** Infinite while it is heard; undefined: the management server linked now never heard it. */
   readonly nicSilentSinceMs: number | undefined;
+  readonly peers: Peers;
+}
+
+/** Other hosts as observers of its kernel. */
+export interface Peers {
+  /** Whether any could be asked. */
+  readonly able: boolean;
+  /** Some were asked, and may still answer. */
+  readonly waiting: boolean;
+  readonly looks: readonly Readonly<{ askedAtMs: number; verdict: Look["verdict"] }>[];
 }
 
 export type FenceStep = Readonly<
@@ -94,7 +109,10 @@ export type FenceStep = Readonly<
   | { type: "failed"; reason: string }
 >;
 
-type Target = Pick<Fence, "operationId" | "hostId" | "serverId" | "uuid">;
+/** Silent since: never. */
+const HEARD = Number.POSITIVE_INFINITY;
+
+type Target = Pick<Fence, "operationId" | "by" | "hostId" | "serverId" | "uuid">;
 
 export function beginFence(target: Target, atMs: number): FenceStep {
   const fence: Fence = {
@@ -163,10 +181,13 @@ export function answerFence(
 }
 
 /** What it still waits for, for people. */
-function whereAt({ phase }: Fence, { agentSilent }: Witnesses): string {
+function whereAt({ phase }: Fence, { agentSilent, nicSilentSinceMs, peers }: Witnesses): string {
   if (phase !== "witnessing") return `while ${phase}`;
-  const heard = agentSilent ? "its NIC firmware is" : "its agent is";
-  return `though its service processor says Off: ${heard} heard`;
+  const said = "though its service processor says Off";
+  if (!agentSilent) return `${said}: its agent is heard`;
+  if (nicSilentSinceMs === HEARD) return `${said}: its NIC firmware is heard`;
+  const alive = peers.looks.some(({ verdict }) => verdict === "lives");
+  return `${said}: ${alive ? "another host sees it live" : "there was no independent sign"}`;
 }
 
 /** Who watched for the management server that is gone watches no more. */
@@ -185,7 +206,7 @@ function takeState(
     return failed(`Its service processor is of another machine: UUID ${uuid}, not ${fence.uuid}`);
   }
   if (fence.phase === "identifying") {
-    const nicWatched = seen.nicSilentSinceMs === Number.POSITIVE_INFINITY;
+    const nicWatched = seen.nicSilentSinceMs === HEARD;
     return ask({ ...fence, phase: "switching", nicWatched }, "force-off");
   }
   if (fence.phase !== "reading") return { type: "on", fence };
@@ -198,25 +219,27 @@ function takeState(
 
 function witness(
   fence: Fence,
-  { agentSilent, nicSilentSinceMs = Number.POSITIVE_INFINITY }: Witnesses,
+  seen: Witnesses,
   atMs: number,
   { silentMs }: FenceConfig,
 ): FenceStep {
-  if (!fence.nicWatched) {
-    const said = `Its service processor says Off ${fence.reads.length} times`;
-    return failed(`${said}, but its NIC firmware was not watched: no independent sign`);
+  const { agentSilent, nicSilentSinceMs, peers } = seen;
+  const { operationId, by, hostId, serverId, uuid, reads } = fence;
+  if (!fence.nicWatched && !peers.able) {
+    const said = `Its service processor says Off ${reads.length} times`;
+    return failed(`${said}, but nobody else watched: no independent sign`);
   }
-  if (!agentSilent || atMs - nicSilentSinceMs < silentMs) return { type: "on", fence };
-  const { operationId, hostId, serverId, uuid, reads } = fence;
-  const proof: OffProof = {
-    operationId,
-    hostId,
-    serverId,
-    uuid,
-    by: "operator",
-    reads: [...reads],
-    signs: ["agent-silent", "nic-firmware-silent"],
-  };
+  const readAtMs = fence.switchedAtMs + (reads.at(-1)?.afterMs ?? 0);
+  const since = peers.looks.filter(({ askedAtMs }) => askedAtMs >= readAtMs);
+  const alive = since.some(({ verdict }) => verdict === "lives");
+  if (!agentSilent || nicSilentSinceMs === HEARD || alive) return { type: "on", fence };
+  const signs: OffProof["signs"] = ["agent-silent"];
+  const nicSilent = nicSilentSinceMs !== undefined && atMs - nicSilentSinceMs >= silentMs;
+  if (fence.nicWatched && nicSilent) signs.push("nic-firmware-silent");
+  const unseen = since.some(({ verdict }) => verdict === "silent");
+  if (unseen && !peers.waiting) signs.push("peer-silent");
+  if (signs.length === 1) return { type: "on", fence };
+  const proof: OffProof = { operationId, hostId, serverId, uuid, by, reads: [...reads], signs };
   return { type: "proven", proof };
 }
 

@@ -3,15 +3,19 @@
  * to be off. One fence is under way at a time; it ends with this life of the coordinator.
  */
 import type { HostOff, OffProof } from "../protocol/fence.ts";
-import type { HostId, ServerId, VmId } from "../protocol/ids.ts";
+import type { OperationId, ServerId, VmId } from "../protocol/ids.ts";
+import { countFence, dueFence, expireFences, whyNotFenced } from "./automatic-fence.ts";
 import {
   answerFence,
   beginFence,
+  type Fence,
   type FenceStep,
   tickFence,
   unwatched,
   type Witnesses,
 } from "./fence.ts";
+import { guestsBelieved } from "./guests.ts";
+import { peersSee } from "./observers.ts";
 import { fail, fleetOf, succeed } from "./requests.ts";
 import {
   type Config,
@@ -22,7 +26,6 @@ import {
   NO_NIC_LINKS,
   type State,
   type Step,
-  sagaFor,
 } from "./state.ts";
 
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
@@ -52,7 +55,8 @@ export function fence(state: State, event: Of<"fence">, config: Config): Step {
   const text = `Fencing ${hostId}: its server ${serverId} is to be switched off`;
   const [next, effects] = take(
     state,
-    beginFence({ operationId, hostId, serverId, uuid }, event.atMs),
+    beginFence({ operationId, by: "operator", hostId, serverId, uuid }, event.atMs),
+    config,
   );
   return [next, [{ type: "note", text, causedBy: operationId }, ...effects]];
 }
@@ -78,33 +82,51 @@ function whyNot(
   return `${guests.length} guests may run there and would end (${named}): say --guests-will-stop`;
 }
 
-/**
- * VMs of which something may run or stand on a host. No silence takes one off this list: only an
- * agent's report that it has nothing of it, and an operator's wish that it be stopped.
- */
-export function guestsBelieved(state: State, hostId: HostId): VmId[] {
-  const found = Object.values(state.vms).filter((vm) => {
-    const saga = sagaFor(state, vm.vmId);
-    if (saga?.source === hostId || saga?.target === hostId) return true;
-    const report = state.hosts[hostId]?.reports[vm.vmId];
-    if (report !== undefined && report.guest !== "absent") return true;
-    if (vm.hostId !== hostId) return false;
-    return vm.desired === "running" || report === undefined;
-  });
-  return found.map((vm) => vm.vmId);
-}
-
+/** A service processor has answered; one that a fence did not ask is none of its matter. */
 export function powerAnswer(state: State, event: Of<"power-answer">, config: Config): Step {
   const { fence: current } = state;
-  if (current === undefined) return [state, []];
-  const seen = witnesses(state);
-  return take(state, answerFence(current, event, seen, event.atMs, config.fence));
+  if (current?.operationId !== event.operationId) return [state, []];
+  const why = whyNotNow(state, current, config);
+  if (why !== undefined) return take(state, { type: "failed", reason: why }, config);
+  const seen = witnesses(state, current, config);
+  return take(state, answerFence(current, event, seen, event.atMs, config.fence), config);
+}
+
+/** What a fence of its own may have lost since it began, before `ForceOff` is asked. */
+function whyNotNow(state: State, current: Fence, config: Config): string | undefined {
+  if (current.by !== "automatic" || current.phase !== "identifying") return undefined;
+  const { fence: _own, ...others } = state;
+  const { hostId } = current;
+  const counted = state.automaticFences.findLastIndex((one) => one.hostId === hostId);
+  const automaticFences = state.automaticFences.toSpliced(counted, 1);
+  return whyNotFenced({ ...others, automaticFences }, hostId, config);
 }
 
 export function tickFencing(state: State, atMs: number, config: Config): Step {
   const { fence: current } = state;
-  if (current === undefined) return [state, []];
-  return take(state, tickFence(current, witnesses(state), atMs, config.fence));
+  if (current !== undefined) {
+    const seen = witnesses(state, current, config);
+    return take(state, tickFence(current, seen, atMs, config.fence), config);
+  }
+  const [kept, saved] = expireFences(state, atMs);
+  const [next, effects] = fenceSuspected(kept, atMs, config);
+  return [next, [...saved, ...effects]];
+}
+
+/** Begins a fence without an operator where one is due; it is counted before anything is asked. */
+function fenceSuspected(state: State, atMs: number, config: Config): Step {
+  const host = dueFence(state, config);
+  const uuid = host && config.servers[host.serverId]?.uuid.toLowerCase();
+  if (host === undefined || uuid === undefined) return [state, []];
+  const { hostId, serverId } = host;
+  const { bornAtMs, rounds } = state.suspicion;
+  const operationId = `fence-${Math.round(bornAtMs * 1_000)}-${rounds + 1}` as OperationId;
+  const numbered = { ...state, suspicion: { ...state.suspicion, rounds: rounds + 1 } };
+  const [counted, saved] = countFence(numbered, host, atMs);
+  const target = { operationId, by: "automatic", hostId, serverId, uuid } as const;
+  const [next, effects] = take(counted, beginFence(target, atMs), config);
+  const text = `Fencing ${hostId}, suspected: its server ${serverId} is to be switched off`;
+  return [next, [...saved, { type: "note", text, causedBy: operationId }, ...effects]];
 }
 
 /** The list of a life of the management server: who was in it and is not any more is silent. */
@@ -124,13 +146,13 @@ export function forgetNicLinks(state: State): State {
   return state.fence === undefined ? next : { ...next, fence: unwatched(state.fence) };
 }
 
-function witnesses({ hosts, nicLinks: { silentSinceMs }, fence: current }: State): Witnesses {
-  const agentSilent = current === undefined || hosts[current.hostId]?.connected !== true;
-  const nicSilentSinceMs = current && silentSinceMs[current.serverId];
-  return { agentSilent, nicSilentSinceMs };
+function witnesses(state: State, { hostId, serverId }: Fence, config: Config): Witnesses {
+  const agentSilent = state.hosts[hostId]?.connected !== true;
+  const nicSilentSinceMs = state.nicLinks.silentSinceMs[serverId];
+  return { agentSilent, nicSilentSinceMs, peers: peersSee(state, hostId, config) };
 }
 
-function take(state: State, step: FenceStep): Step {
+function take(state: State, step: FenceStep, config: Config): Step {
   switch (step.type) {
     case "on": {
       const next = step.fence === state.fence ? state : { ...state, fence: step.fence };
@@ -139,22 +161,23 @@ function take(state: State, step: FenceStep): Step {
     case "failed":
       return failed(state, step.reason);
     case "proven":
-      return proven(state, step.proof);
+      return proven(state, step.proof, config);
   }
 }
 
 function failed(state: State, reason: string): Step {
   const { fence: current, ...next } = state;
   if (current === undefined) return [state, []];
-  const { operationId: causedBy, hostId } = current;
+  const { operationId: causedBy, hostId, by } = current;
   const text = `Nothing is proven of ${hostId}: ${reason}`;
   const note: Effect = { type: "note", text, causedBy };
+  if (by === "automatic") return [next, [note]];
   return [next, [note, ...fail(next, causedBy, "FENCE_FAILED", reason)[1]]];
 }
 
 /** The proof is durable with its host before anybody hears of it, and whole in the time line. */
-function proven(state: State, proof: OffProof): Step {
-  const { hostId, serverId, operationId: causedBy } = proof;
+function proven(state: State, proof: OffProof, config: Config): Step {
+  const { hostId, serverId, by, operationId: causedBy } = proof;
   const { fence: _done, ...rest } = state;
   const host = state.hosts[hostId];
   if (host === undefined) return [rest, []];
@@ -168,8 +191,8 @@ function proven(state: State, proof: OffProof): Step {
     [
       { type: "save-host", host: hostRecordOf(offHost) },
       { type: "note", text, causedBy, detail: proof },
-      fleetOf(next),
-      succeed(causedBy, proof),
+      fleetOf(next, config),
+      ...(by === "operator" ? [succeed(causedBy, proof)] : []),
     ],
   ];
 }

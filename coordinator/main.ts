@@ -28,6 +28,11 @@ await runServer("coordinator", async (args, log) => {
       ...DEFAULTS,
       ...file.coordinator.limits,
       fence: { ...DEFAULTS.fence, ...file.coordinator.fence },
+      suspicion: { ...DEFAULTS.suspicion, ...file.coordinator.suspicion },
+      automaticFence: {
+        enabled: file.coordinator.automaticFence,
+        perDayMax: file.coordinator.automaticFencesPerDay,
+      },
       servers: file.coordinator.servers,
     },
     powers: servicePowers(file.coordinator.servers),

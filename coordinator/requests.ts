@@ -7,6 +7,7 @@ import type { OperationId } from "../protocol/ids.ts";
 import { termHeard } from "./assignment.ts";
 import { cancel } from "./migrate.ts";
 import {
+  type Config,
   type Effect,
   type Event,
   type Host,
@@ -21,6 +22,7 @@ import {
   vmOf,
   vmRecordOf,
 } from "./state.ts";
+import { suspicionOf } from "./suspecting.ts";
 
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
 
@@ -171,7 +173,7 @@ export function endVm(state: State, { operationId, vmId }: Of<"end-vm">): Step {
 }
 
 /** Hosts and VMs as they are now, for people and for plans. */
-export function fleetOf(state: State): Effect {
+export function fleetOf(state: State, config: Config): Effect {
   const hosts: HostSummary[] = Object.values(state.hosts).map((host) => ({
     hostId: host.hostId,
     serverId: host.serverId,
@@ -179,6 +181,7 @@ export function fleetOf(state: State): Effect {
     heard: host.heard,
     cordoned: host.cordoned,
     ...(host.off === undefined ? {} : { off: host.off }),
+    ...suspicionOf(state, host.hostId, config),
     ...(host.capacity === undefined ? {} : { capacity: host.capacity }),
     ...(host.capabilities === undefined ? {} : { capabilities: host.capabilities }),
   }));

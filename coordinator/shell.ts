@@ -143,6 +143,9 @@ class Shell {
       case "refusal":
         this.dispatch({ ...message, atMs });
         break;
+      case "observed":
+        this.dispatch({ ...message, from: hostId, atMs });
+        break;
       case "frozen":
       case "migration-progress":
         this.dispatch({ ...message, hostId, atMs });
@@ -223,8 +226,9 @@ class Shell {
   private async power(question: Extract<Effect, { type: "power" }>): Promise<void> {
     const { powers, clock, log } = this.options;
     const answer = await powers.ask(question);
-    log.info("Asked a service processor", { ...question, answer });
     const { operationId, request } = question;
+    const fencing = this.machine.state.fence?.operationId === operationId;
+    log[fencing ? "info" : "debug"]("Asked a service processor", { ...question, answer });
     this.dispatch({ type: "power-answer", operationId, request, answer, atMs: clock.nowMs() });
   }
 

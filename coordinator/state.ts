@@ -30,6 +30,7 @@ import {
   vmId,
 } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
+import type { Observed } from "../protocol/observe.ts";
 import {
   FENCE_DEFAULTS,
   type Fence,
@@ -37,6 +38,7 @@ import {
   type PowerAnswered,
   type PowerAsk,
 } from "./fence.ts";
+import { SUSPICION_DEFAULTS, type Suspicion, type SuspicionConfig } from "./suspicion.ts";
 
 export const hostRecord = z.preprocess(
   withOff,
@@ -46,6 +48,8 @@ export const hostRecord = z.preprocess(
     cordoned: z.boolean(),
     /** Why its server counts as off; void once the host is heard again. */
     off: hostOff.optional(),
+    /** Fences of it that were begun without an operator, and count for the limit a day. */
+    automaticFences: z.int().positive().optional(),
   }),
 );
 export type HostRecord = z.infer<typeof hostRecord>;
@@ -59,6 +63,8 @@ export interface Host extends HostRecord {
   readonly bootId?: BootId;
   readonly capacity?: z.infer<typeof capacity>;
   readonly capabilities?: z.infer<typeof agentCapabilities>;
+  /** `host:port` of its data listener, where its kernel can be looked at. */
+  readonly address?: string;
   readonly reports: Readonly<{ [id: VmId]: VmReport }>;
 }
 
@@ -156,6 +162,15 @@ export interface State {
   readonly fence?: Fence | undefined;
   /** What the management server that is linked now has said of NIC firmware: heard, or silent. */
   readonly nicLinks: NicLinks;
+  /** Hosts whose agents are silent, and what is seen of them. */
+  readonly suspicion: Suspicion;
+  /** Begun without an operator within a day, or before this life began. */
+  readonly automaticFences: readonly AutomaticFence[];
+}
+
+export interface AutomaticFence {
+  readonly hostId: HostId;
+  readonly atMs: number;
 }
 
 type At<Body> = Body & { readonly atMs: number };
@@ -174,6 +189,8 @@ export type Event = At<
   | Extract<Message, { type: "identify-host" | "cancel-saga" | "run-vm" | "end-vm" }>
   | Extract<Message, { type: "cordon" | "declare-off" | "fence" | "nic-links" }>
   | PowerAnswered
+  /** From which host it came. */
+  | (Observed & { readonly from: HostId })
   /** With fresh random ids for the stream and its one-use token. */
   | (Migrate & { readonly stream: StreamId; readonly token: string })
 >;
@@ -204,8 +221,19 @@ export interface Config {
   readonly restartsMax: number;
   readonly sagasKept: number;
   readonly fence: FenceConfig;
+  readonly suspicion: SuspicionConfig;
+  readonly automaticFence: AutomaticFencePolicy;
+  /** Whether what would be lost of a VM with its host is within what was promised. */
+  readonly protectedWithinRpo: (state: State, id: VmId) => boolean;
   /** Servers with a service processor, and the UUID that it must show. */
   readonly servers: { readonly [id: ServerId]: { readonly uuid: string } };
+}
+
+/** When a host's server is fenced without an operator. */
+export interface AutomaticFencePolicy {
+  readonly enabled: boolean;
+  /** Begun in a day, whatever came of them. */
+  readonly perDayMax: number;
 }
 
 export const DEFAULTS: Config = {
@@ -217,6 +245,9 @@ export const DEFAULTS: Config = {
   restartsMax: 5,
   sagasKept: 1_000,
   fence: FENCE_DEFAULTS,
+  suspicion: SUSPICION_DEFAULTS,
+  automaticFence: { enabled: false, perDayMax: 2 },
+  protectedWithinRpo: () => false,
   servers: {},
 };
 
@@ -240,9 +271,14 @@ export function sagaOf(record: SagaRecord, atMs: number): Saga {
 }
 
 export function hostRecordOf(host: Host): HostRecord {
-  const { hostId: id, serverId: server, cordoned, off } = host;
-  const record = { hostId: id, serverId: server, cordoned };
-  return off === undefined ? record : { ...record, off };
+  const { hostId: id, serverId: server, cordoned, off, automaticFences } = host;
+  return {
+    hostId: id,
+    serverId: server,
+    cordoned,
+    ...(off === undefined ? {} : { off }),
+    ...(automaticFences === undefined ? {} : { automaticFences }),
+  };
 }
 
 export function vmRecordOf(vm: Vm): VmRecord {

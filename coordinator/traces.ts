@@ -11,7 +11,13 @@ import type { Message, MessageType } from "../protocol/message.ts";
 export const TRACES_MAX = 1_000;
 
 /** Said so often that they would drown the rest: progress is relayed itself, text is asked for. */
-const UNTRACED: readonly MessageType[] = ["migration-progress", "read-console", "console-text"];
+const UNTRACED: readonly MessageType[] = [
+  "migration-progress",
+  "read-console",
+  "console-text",
+  "observe",
+  "observed",
+];
 
 export interface Traces {
   say(trace: Trace): void;

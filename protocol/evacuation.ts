@@ -9,6 +9,7 @@ import { frozenDefinition, guestDefinition } from "./definition.ts";
 import { hostOff } from "./fence.ts";
 import { hostId, operationId, serverId, term, text, vmId } from "./ids.ts";
 import { protectionSummary, replicaSummary } from "./replication.ts";
+import { suspicion } from "./suspicion.ts";
 
 /** Which host is meant: the coordinator answers with its VMs. */
 export const identifyHost = z.strictObject({
@@ -44,6 +45,8 @@ export const hostSummary = z.strictObject({
   cordoned: z.boolean(),
   /** Why its server counts as off, until the host is heard again. */
   off: hostOff.optional(),
+  /** What is thought of it while its agent is silent. */
+  suspicion: suspicion.optional(),
   capacity: capacity.optional(),
   capabilities: agentCapabilities.optional(),
 });

@@ -32,7 +32,7 @@ export const nicLinks = z.strictObject({
 });
 
 /** What besides the service processor says that the server is off. */
-export const offSign = z.enum(["agent-silent", "nic-firmware-silent"]);
+export const offSign = z.enum(["agent-silent", "nic-firmware-silent", "peer-silent"]);
 
 const offRead = z.strictObject({
   /** Milliseconds of the coordinator's clock since the service processor took `ForceOff`. */
@@ -49,7 +49,8 @@ export const offProof = z.strictObject({
   serverId,
   /** Of the machine, by its service processor and by the configuration. */
   uuid: z.string().max(64),
-  by: z.literal("operator"),
+  /** automatic: the coordinator suspected the host, and its policy allows it. */
+  by: z.enum(["operator", "automatic"]),
   reads: z.array(offRead).min(1).max(100),
   signs: z.array(offSign).min(1),
 });
@@ -84,5 +85,8 @@ export function offProofFault(proof: OffProof, hostId: HostId): string | undefin
   }
   const spanMs = times.at(-1)! - times[0]!;
   if (spanMs < OFF_READS_MS_MIN) return `Reads within ${spanMs} ms are no proof`;
+  if (!proof.signs.some((sign) => sign !== "agent-silent")) {
+    return "A service processor alone proves nothing: there is no independent sign";
+  }
   return undefined;
 }

@@ -13,6 +13,7 @@ import {
 import type { MigrateOut, VmReport } from "../../protocol/authority.ts";
 import type { StreamId, VmId } from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/message.ts";
+import type { Observe } from "../../protocol/observe.ts";
 import { Machine } from "../../runtime/core-runner.ts";
 import type { Chance } from "./chance.ts";
 import { endGuest, goOn, startGuest, verifyGuest } from "./guest-commands.ts";
@@ -20,6 +21,7 @@ import type { Guest, SimulatedHost } from "./host.ts";
 import { Lifetime } from "./lifetime.ts";
 import { CAPABILITIES, capacityOf, DEFINITIONS, describe } from "./model.ts";
 import type { Link, Port } from "./network.ts";
+import { lookAt } from "./observing.ts";
 import { Receiver } from "./receiver.ts";
 import { Sender } from "./sender.ts";
 import type { Receiving, Sending, Surroundings, Wire } from "./surroundings.ts";
@@ -37,11 +39,13 @@ export class SimulatedAgent {
   machine: Machine<State, Event, Effect> | undefined;
   link: Link | undefined;
   private reports: VmReport[] | undefined;
+  private readonly looks: Chance;
 
   constructor(cluster: Surroundings, host: SimulatedHost, chance: Chance) {
     this.cluster = cluster;
     this.host = host;
     this.chance = chance;
+    this.looks = chance.split("looks");
     this.lifetime = new Lifetime(cluster.world, () => this.crash());
   }
 
@@ -179,7 +183,8 @@ export class SimulatedAgent {
     const capacity = capacityOf(this.host);
     const agentVersion = "0.1.0";
     const common = { type: "inventory", hostId, serverId, bootId, agentVersion } as const;
-    this.send({ ...common, capabilities: CAPABILITIES, capacity, vms });
+    const address = `${hostId}:7412`;
+    this.send({ ...common, capabilities: CAPABILITIES, capacity, address, vms });
   }
 
   private send(message: Message): void {
@@ -188,6 +193,7 @@ export class SimulatedAgent {
 
   private take(message: Message): void {
     const { hostId } = this.host;
+    if (message.type === "observe") return this.look(message);
     this.cluster.world.note(hostId, () => `takes ${describe(message)}`);
     switch (message.type) {
       case "grant":
@@ -210,6 +216,11 @@ export class SimulatedAgent {
       default:
         throw new Error(`${hostId} does not take ${message.type}`);
     }
+  }
+
+  private look(question: Observe): void {
+    const { answer, afterMs } = lookAt(this.cluster, this.host, question, this.looks);
+    this.after(afterMs, () => this.send(answer));
   }
 
   private perform(effect: Effect): void {

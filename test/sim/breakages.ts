@@ -13,6 +13,7 @@ import type {
 import type { VmReport } from "../../protocol/authority.ts";
 import type { HostId, VmId } from "../../protocol/ids.ts";
 import { type AgentStep, type CoordinatorStep, patchReports, patchVm } from "./breakage-parts.ts";
+import { FENCE_BREAKAGES } from "./fence-breakages.ts";
 
 export interface Breakage {
   readonly name: string;
@@ -301,6 +302,7 @@ export const BREAKAGES: readonly Breakage[] = [
       return step(state, { ...event, report: verified(event.report) }, config);
     },
   },
+  ...FENCE_BREAKAGES,
 ];
 
 function withTermSeen(effect: Effect, termSeen: number): Effect {

@@ -70,6 +70,10 @@ export class Cluster implements Surroundings {
     this.strikes = chance.split("strikes");
     this.world = new World(site.tracing);
     this.oracle = new Oracle(this.world);
+    this.oracle.isProtected = (vmId) => {
+      const { config: now, machine } = this.coordinator;
+      return machine !== undefined && now.protectedWithinRpo(machine.state, vmId);
+    };
     this.network = new Network(this.world, chance.split("network"), faults);
     const clocks = chance.split("clocks");
     const clock = () => this.clock(clocks);
@@ -191,12 +195,19 @@ export class Cluster implements Surroundings {
     this.management.pass({ type: "fence", operationId, hostId, serverId, dryRun, ...how });
   }
 
-  /** Nobody hears its agent or its NIC firmware for a while. */
-  isolate(hostId: HostId, forMs: number): void {
-    const ways = [
-      [hostId, "coordinator"],
-      [`nic-${hostId}`, "management"],
-    ] as const;
+  /** Nobody hears its agent, or its NIC firmware, or sees its kernel, for a while. */
+  isolate(hostId: HostId, forMs: number, except?: "nic"): void {
+    const others = [...this.agents.keys()].filter((other) => other !== hostId);
+    const ways = waysOf(hostId).slice(0, except === "nic" ? 1 : 2);
+    this.cutWays([...ways, ...others.map((other) => [hostId, other] as const)], forMs);
+  }
+
+  /** The coordinator hears no agent, and the management server no NIC firmware. */
+  blackOut(forMs: number): void {
+    this.cutWays([...this.agents.keys()].flatMap(waysOf), forMs);
+  }
+
+  private cutWays(ways: readonly (readonly [string, string])[], forMs: number): void {
     for (const [a, b] of ways) {
       this.network.cut(a, b);
       this.network.cut(b, a);
@@ -303,4 +314,12 @@ function subjectOf(place: string, serverOf: string) {
   return place.startsWith("nic-")
     ? ({ serverId, source: "nic", component: "nic", device: "eth0" } as const)
     : ({ serverId, source: "agent", component: "disk", device: "sda" } as const);
+}
+
+/** From a host to the control plane. */
+function waysOf(hostId: HostId): (readonly [string, string])[] {
+  return [
+    [hostId, "coordinator"],
+    [`nic-${hostId}`, "management"],
+  ];
 }

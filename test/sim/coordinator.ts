@@ -34,7 +34,8 @@ export class SimulatedCoordinator {
   management: Link | undefined;
   machine: Machine<State, Event, Effect> | undefined;
   private readonly cluster: Surroundings;
-  private readonly config: Config;
+  /** Scenarios change it. */
+  config: Config;
   private readonly chance: Chance;
   private readonly clock: SkewedClock;
   private readonly disk: SimulatedDisk<Saved>;
@@ -59,12 +60,16 @@ export class SimulatedCoordinator {
     lifetime.begin();
     const { breakage } = cluster;
     const vms = [...saved.vms.values()];
+    cluster.oracle.fences.begins();
     const known = breakage?.coordinatorStart?.(vms) ?? vms;
     const step = breakage?.coordinatorStep?.(core.step) ?? core.step;
     this.machine = new Machine<State, Event, Effect>(
       core.start([...saved.hosts.values()], known, [...saved.sagas.values()], this.clock.nowMs()),
       (state, event) => step(state, event, this.config),
       (effect) => this.perform(effect),
+      (was, event, is, done) => {
+        cluster.oracle.fences.stepped(was, event, is, done, this.config);
+      },
     );
     cluster.world.note(PLACE, () => "starts");
     this.tick();
@@ -118,6 +123,9 @@ export class SimulatedCoordinator {
       case "vm-report":
       case "refusal":
         this.dispatch({ ...message, atMs });
+        return;
+      case "observed":
+        this.dispatch({ ...message, from: hostId, atMs });
         return;
       case "frozen":
       case "migration-progress":
@@ -176,6 +184,7 @@ export class SimulatedCoordinator {
         return;
       case "power":
         this.askPower(effect);
+        cluster.reached(PLACE, `power:${effect.command}`);
         return;
       case "note":
         cluster.world.mix(effect.text);
@@ -189,7 +198,9 @@ export class SimulatedCoordinator {
   private askPower(question: PowerAsk): void {
     const { cluster, machine } = this;
     const { operationId, request } = question;
-    cluster.world.note(PLACE, () => `asks ${question.serverId}: ${question.command}`);
+    if (machine?.state.fence?.operationId === operationId) {
+      cluster.world.note(PLACE, () => `asks ${question.serverId}: ${question.command}`);
+    }
     cluster.askPower(question, (answer) => {
       if (this.machine !== machine) return;
       const atMs = this.clock.nowMs();

@@ -9,6 +9,15 @@ import type { Config as ManagementConfig } from "../../management/state.ts";
 import { DEFAULTS as MANAGEMENT } from "../../management/state.ts";
 import type { Chance } from "./chance.ts";
 import { FIRMWARES, type Firmware } from "./firmware.ts";
+import { vmName } from "./model.ts";
+
+/**
+ * What one agent, the last, is like.
+ *
+ * - blind: it sees nobody.
+ * - dreaming: it sees everybody live.
+ */
+export type Eyes = "honest" | "blind" | "dreaming";
 
 export interface Faults {
   readonly extreme: boolean;
@@ -36,6 +45,10 @@ export interface Faults {
     dataCut: number;
     operator: number;
     prediction: number;
+    /** One host is heard and seen by nobody for a while. */
+    isolation: number;
+    /** The control plane hears no host for a while. */
+    blackout: number;
   }>;
   /** Hosts that lose power near the end and stay dead. */
   readonly staysDead: boolean;
@@ -50,6 +63,8 @@ export interface Faults {
   readonly clockDrift: number;
   /** What the service processors of all servers are like. */
   readonly firmware: Firmware;
+  /** What one agent is like as an observer of other hosts. */
+  readonly eyes: Eyes;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -77,6 +92,8 @@ export const CALM: Faults = {
     dataCut: NEVER,
     operator: NEVER,
     prediction: NEVER,
+    isolation: NEVER,
+    blackout: NEVER,
   },
   staysDead: false,
   guestFails: 0,
@@ -86,6 +103,7 @@ export const CALM: Faults = {
   clockOffsetMs: 0,
   clockDrift: 0,
   firmware: "honest",
+  eyes: "honest",
 };
 
 /** Steps after which a crash hurts most: acts of the journal, effects, moments of the data path. */
@@ -113,6 +131,7 @@ export const STEPS = [
   "loaded",
   "save-saga",
   "save-vm",
+  "power:force-off",
   "send:prepare",
   "send:migrate-out",
   "send:grant",
@@ -129,11 +148,13 @@ export function drawFaults(chance: Chance): Faults {
  * as long as its server runs: no link is lost but by the death of a program.
  */
 function withoutSecondFault(faults: Faults): Faults {
-  const everyMs = { ...faults.everyMs, partition: NEVER, reboot: NEVER };
-  return { ...faults, everyMs, loss: 0, aim: 0, aimedAt: [], staysDead: false };
+  const out = { isolation: NEVER, blackout: NEVER };
+  const everyMs = { ...faults.everyMs, ...out, partition: NEVER, reboot: NEVER };
+  return { ...faults, everyMs, eyes: "honest", loss: 0, aim: 0, aimedAt: [], staysDead: false };
 }
 
 function drawAny(chance: Chance): Faults {
+  const sight = chance.split("sight");
   const extreme = chance.hit(0.5);
   const some = (probability: number, low: number, high: number): number => {
     if (!chance.hit(probability)) return 0;
@@ -165,6 +186,8 @@ function drawAny(chance: Chance): Faults {
       dataCut: every(0.3, 1_000, 10_000),
       operator: chance.between(400, 5_000),
       prediction: every(0.5, 5_000, 30_000),
+      isolation: sight.hit(0.6) ? sight.between(3_000, 25_000) : NEVER,
+      blackout: sight.hit(0.2) ? sight.between(10_000, 40_000) : NEVER,
     },
     staysDead: chance.hit(0.1),
     guestFails: some(0.3, 0.02, 0.3),
@@ -173,6 +196,7 @@ function drawAny(chance: Chance): Faults {
     guestMs: extreme ? chance.pick([0.1, 10, 300]) : chance.between(1, 150),
     clockOffsetMs: extreme ? chance.pick([0, 1e9]) : chance.between(0, 1e6),
     clockDrift: extreme ? chance.pick([-0.1, 0, 0.1]) : chance.between(-0.01, 0.01),
+    eyes: sight.hit(0.7) ? "honest" : sight.pick(["blind", "dreaming"]),
     firmware: chance.hit(0.4) ? "honest" : chance.pick(FIRMWARES),
   };
 }
@@ -184,8 +208,18 @@ function aims(chance: Chance, extreme: boolean): string[] {
 
 /** Deadlines shorter than in production, so that a seed reaches their ends. */
 export function coordinatorConfig(chance: Chance): CoordinatorConfig {
+  const own = chance.split("suspicion");
+  const bare = own.pick(["", "", "vm1", "vm2"]);
   return {
     ...COORDINATOR,
+    suspicion: {
+      silentMs: own.between(500, 6_000),
+      togetherMs: own.between(1_000, 15_000),
+      lookMs: own.between(1_000, 5_000),
+      standstillMs: 5_000,
+    },
+    automaticFence: { enabled: own.hit(0.8), perDayMax: own.pick([1, 1, 2, 100]) },
+    protectedWithinRpo: (_state, id) => vmName(id) !== bare,
     prepareMs: chance.between(3_000, 15_000),
     stallMs: chance.between(3_000, 15_000),
     resendMs: chance.between(500, 2_000),

@@ -10,6 +10,8 @@ type Act = Extract<Record, { type: "vm" }>["act"];
 /** Where a broken rule is told, and the hosts it is judged by. */
 export interface Court {
   readonly hosts: readonly SimulatedHost[];
+  /** Whether little enough would be lost of a VM with its host. */
+  isProtected(vmId: VmId): boolean;
   fail(rule: string, text: string): void;
 }
 

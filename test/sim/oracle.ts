@@ -9,6 +9,7 @@ import type { Prepare } from "../../protocol/authority.ts";
 import type { HostId, VmId } from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/message.ts";
 import { Books } from "./books.ts";
+import { FenceRules } from "./fence-rules.ts";
 import type { Frame } from "./frame.ts";
 import type { Guest, SimulatedHost } from "./host.ts";
 import { judge, newestOn, termOf } from "./judge.ts";
@@ -28,6 +29,9 @@ export class Oracle {
   private readonly books = new Map<VmId, Books>();
   private readonly forcedOffAtMs = new Map<HostId, number>();
   private readonly proofs = new Set<string>();
+  readonly fences = new FenceRules(this);
+  /** Which VMs a seed says are protected. */
+  isProtected: (vmId: VmId) => boolean = () => false;
 
   constructor(world: World) {
     this.world = world;
@@ -88,7 +92,9 @@ export class Oracle {
   }
 
   /** A proof is made only of a server that was really off, some time after `ForceOff`. */
-  savedHost({ hostId, off }: HostRecord): void {
+  savedHost(record: HostRecord): void {
+    const { hostId, off } = record;
+    this.fences.saved(record);
     // The same record is saved again whenever something else of the host changes.
     if (off?.by !== "fence" || this.proofs.has(off.proof.operationId)) return;
     this.proofs.add(off.proof.operationId);

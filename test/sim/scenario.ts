@@ -8,6 +8,8 @@
  *   clear HOST ID | clear nic-HOST ID      that prediction holds no more
  *   declare-off HOST             an operator says that its server is off
  *   fence HOST                   an operator has its server switched off, whatever runs there
+ *   automatic-fence              the site allows it, and every VM counts as protected
+ *   isolate HOST MS              nobody hears or sees it, or its NIC firmware, for so long
  *   firmware KIND                what every service processor is like from now on
  *   crash NAME | crash NAME at STEP | start NAME | power-off HOST | power-on HOST
  *   cut A B | cut A>B | join A B | cut-stream HOST | guest-dies VM on HOST
@@ -134,6 +136,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   "declare-off": (cluster, [host]) => cluster.declareOff(host as HostId),
   fence: (cluster, [host]) =>
     cluster.fence(host as HostId, { evenIfConnected: true, guestsWillStop: true }),
+  "automatic-fence": ({ coordinator }) => {
+    const automaticFence = { enabled: true, perDayMax: 2 };
+    coordinator.config = { ...coordinator.config, automaticFence, protectedWithinRpo: () => true };
+  },
+  isolate: (cluster, [host, ms]) => cluster.isolate(host as HostId, Number(ms)),
   firmware: (cluster, [kind]) => {
     const { network } = cluster;
     network.faults = { ...network.faults, firmware: kind as Firmware };

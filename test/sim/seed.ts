@@ -96,6 +96,7 @@ class Run {
   private readonly vms: readonly string[];
   private readonly dead = new Set<SimulatedAgent>();
   private readonly clearing: Chance;
+  private readonly sights: Chance;
   private calm = false;
   private predictions = 0;
 
@@ -103,6 +104,7 @@ class Run {
     this.cluster = cluster;
     this.chance = chance;
     this.clearing = chance.split("clearing");
+    this.sights = chance.split("sights");
     this.vms = VMS.slice(0, 1 + chance.below(3));
   }
 
@@ -193,6 +195,12 @@ class Run {
     });
     this.every(everyMs.operator, () => this.operate());
     this.every(everyMs.prediction, () => this.predict());
+    this.every(everyMs.isolation, () => {
+      const { hostId } = this.anyHost().host;
+      const except = this.sights.hit(0.3) ? "nic" : undefined;
+      cluster.isolate(hostId, this.sights.between(1_000, 40_000), except);
+    });
+    this.every(everyMs.blackout, () => cluster.blackOut(this.sights.between(1_000, 30_000)));
     if (!staysDead) return;
     cluster.world.after(this.chance.between(5_000, 40_000), () => {
       const victim = this.anyHost();

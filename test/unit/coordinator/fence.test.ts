@@ -14,9 +14,19 @@ import type { HostId, OperationId, ServerId } from "../../../protocol/ids.ts";
 
 const UUID = "6f1c2a44-1111-4222-8333-444455556666";
 const OTHER = "00000000-1111-4222-8333-444455556666";
-const HEARD: Witnesses = { agentSilent: false, nicSilentSinceMs: Number.POSITIVE_INFINITY };
-const SILENT: Witnesses = { agentSilent: true, nicSilentSinceMs: 2_000 };
+/** No other host can look. */
+const ALONE = { able: false, waiting: false, looks: [] };
+const HEARD: Witnesses = {
+  agentSilent: false,
+  nicSilentSinceMs: Number.POSITIVE_INFINITY,
+  peers: ALONE,
+};
+const SILENT: Witnesses = { agentSilent: true, nicSilentSinceMs: 2_000, peers: ALONE };
+const UNKNOWN: Witnesses = { agentSilent: true, nicSilentSinceMs: undefined, peers: ALONE };
+/** After the last read, which is at 5.4 s. */
+const LATER_MS = 6_000;
 const TARGET = {
+  by: "operator" as const,
   operationId: "fence-1" as OperationId,
   hostId: "alpha" as HostId,
   serverId: "server-alpha" as ServerId,
@@ -66,7 +76,6 @@ fence(
     assert.ok(step.type === "proven");
     assert.equal(step.proof, {
       ...TARGET,
-      by: "operator",
       reads: [3_100, 4_200, 5_300].map((afterMs) => ({ afterMs, uuid: UUID, power: "Off" })),
       signs: ["agent-silent", "nic-firmware-silent"],
     });
@@ -99,17 +108,47 @@ for (const [what, answers, reason] of FAILURES) {
   });
 }
 
+/** Other hosts were asked at that moment, and answered. */
+function peers(verdict: "lives" | "silent" | "unsure", askedAtMs: number, waiting = false) {
+  return { able: true, waiting, looks: [{ askedAtMs, verdict }] };
+}
+
 const SIGNS: readonly (readonly [string, Witnesses, Witnesses, RegExp])[] = [
   ["the agent is heard", HEARD, { ...SILENT, agentSilent: false }, /its agent is heard/],
   ["NIC firmware is heard", HEARD, { ...HEARD, agentSilent: true }, /NIC firmware is heard/],
-  ["NIC firmware was silent before", SILENT, SILENT, /was not watched/],
+  ["NIC firmware was silent before", SILENT, SILENT, /nobody else watched/],
+  ["nobody ever heard NIC firmware", UNKNOWN, SILENT, /nobody else watched/],
+  ["nobody watches any more", HEARD, UNKNOWN, /no independent sign/],
   [
-    "nobody ever heard NIC firmware",
-    { agentSilent: true, nicSilentSinceMs: undefined },
-    SILENT,
-    /was not/,
+    "another host sees it live, though its NIC firmware is silent",
+    HEARD,
+    { ...SILENT, nicSilentSinceMs: 40_000, peers: peers("lives", LATER_MS) },
+    /another host sees it live/,
   ],
-  ["nobody watches any more", HEARD, { agentSilent: true, nicSilentSinceMs: undefined }, /heard/],
+  [
+    "another host was asked before the last read",
+    UNKNOWN,
+    { ...UNKNOWN, peers: peers("silent", 5_300) },
+    /no independent sign/,
+  ],
+  [
+    "another host may still answer",
+    UNKNOWN,
+    { ...UNKNOWN, peers: peers("silent", LATER_MS, true) },
+    /no independent sign/,
+  ],
+  [
+    "another host cannot tell",
+    UNKNOWN,
+    { ...UNKNOWN, peers: peers("unsure", LATER_MS) },
+    /no independent sign/,
+  ],
+  [
+    "another host sees nothing, but NIC firmware is heard",
+    HEARD,
+    { ...HEARD, agentSilent: true, peers: peers("silent", LATER_MS) },
+    /NIC firmware is heard/,
+  ],
 ];
 
 for (const [what, before, after, reason] of SIGNS) {
@@ -119,6 +158,13 @@ for (const [what, before, after, reason] of SIGNS) {
     assert.match(step.reason, reason);
   });
 }
+
+fence("tickFence() takes another host that sees no kernel for the independent sign", () => {
+  const unseen = { ...UNKNOWN, peers: peers("silent", LATER_MS) };
+  const { step } = run([...ON, ...OFF], UNKNOWN, unseen);
+  assert.ok(step.type === "proven");
+  assert.equal(step.proof.signs, ["agent-silent", "peer-silent"]);
+});
 
 fence("answerFence() drops the answer to an older question and to another fence's", () => {
   const begun = beginFence(TARGET, 0);

