@@ -2,15 +2,13 @@
  * Baselines that operators acknowledge: kept here, and told whole to the agent of their server
  * whenever they change and on each new link.
  */
-import { acceptable } from "../predictor/accepted.ts";
+import { acceptable, isToldOtherwise, worseOf } from "../predictor/accepted.ts";
 import type { OperationId, ServerId } from "../protocol/ids.ts";
 import { BASELINES_MAX, type Baseline, type Evidence } from "../protocol/prediction.ts";
 import type { Acknowledge, AcknowledgeAsk, BaselineRecord } from "./baseline.ts";
 import type { Effect, State, Step } from "./state.ts";
 
 const ID_LENGTH_MAX = 63;
-/** Told as what came in some hours, and counted by the hardware since its start. */
-const TOLD_AS_RATE = "corrected-errors";
 
 export function takeAcknowledge(state: State, event: Acknowledge): Step {
   const { operationId, ask } = event;
@@ -81,9 +79,10 @@ function wantedOf(
   const told = evidence.filter(
     (one) => known.includes(one.signal) && (signal === undefined || one.signal === signal),
   );
-  if (told.some((one) => one.signal === TOLD_AS_RATE)) {
+  const late = told.find((one) => isToldOtherwise(component, one.signal))?.signal;
+  if (late !== undefined) {
     const how = "as `lifeboat sensors` on the host shows it";
-    return `${TOLD_AS_RATE} was told as a rate: give --signal ${TOLD_AS_RATE} and --value, ${how}`;
+    return `${late} was told as a rate: give --signal ${late} and --value, ${how}`;
   }
   const signals = [...new Set(told.map((one) => one.signal))];
   if (signals.length === 0) {
@@ -91,8 +90,8 @@ function wantedOf(
     return `${what}; give --signal and --value (signals: ${can})`;
   }
   return signals.map((one) => {
-    const values = told.filter((other) => other.signal === one).map((other) => other.value);
-    return { signal: one, value: Math.max(...values) };
+    const facts = told.filter((other) => other.signal === one);
+    return { signal: one, value: facts.reduce(worseOf).value };
   });
 }
 

@@ -3,12 +3,17 @@
  *
  * A baseline belongs to the hardware that is there when it is first seen: other hardware (or, of
  * what keeps its counts for one boot only, another boot) is judged as if nothing had been said.
+ *
+ * A count is held against the hardware's own counter, by the rule that reads it. A measure (a
+ * rate, a level beyond its limit) is held against what a rule has found, here. Neither bits nor
+ * words can be acknowledged: they cannot grow, so nothing would be found ever after.
  */
 import { z } from "zod";
 import { BASELINES_MAX, baseline as said } from "../protocol/prediction.ts";
+import { type Evidence, type Finding, quiet } from "./evidence.ts";
 import { FAMILIES } from "./families.ts";
 import { type Component, DISK_COUNTERS, type Reading, type Signal } from "./reading.ts";
-import type { Situation } from "./situation.ts";
+import { isAcceptedFact, isNoWorse, type Situation } from "./situation.ts";
 
 export const baseline = said.extend({
   /** Acknowledging again gives another one. */
@@ -19,14 +24,50 @@ export const baseline = said.extend({
 export type Baseline = z.infer<typeof baseline>;
 export const baselines = z.array(baseline).max(BASELINES_MAX);
 
-const OF_COMPONENT: Readonly<Partial<Record<Component, readonly Signal[]>>> = {
-  disk: [...DISK_COUNTERS, "media-errors"],
-  memory: ["corrected-errors", "uncorrected-errors"],
+type Signals = Readonly<Partial<Record<Component, readonly Signal[]>>>;
+
+/** Counts that are told as they are. */
+const COUNTS: Signals = {
+  disk: [...DISK_COUNTERS, "media-errors", "array-degraded"],
+  memory: ["uncorrected-errors"],
+};
+/** Counts of which is told what came of late. */
+const LATE_COUNTS: Signals = {
+  disk: ["grown-defects", "uncorrected-errors", "io-errors"],
+  memory: ["corrected-errors"],
+  pcie: ["corrected-errors", "nonfatal-errors", "fatal-errors"],
+};
+const MEASURES: Signals = {
+  disk: ["percentage-used"],
+  nic: [
+    "rx-crc-errors",
+    "symbol-errors",
+    "fec-corrected",
+    "fec-uncorrectable",
+    "carrier-losses",
+    "rx-power",
+  ],
+  temperature: ["temperature"],
+  fan: ["fan-speed"],
+  power: ["voltage", "current", "power"],
 };
 
-/** The signals that can be acknowledged: counts that only grow, of disks and memory. */
+/** The signals that can be acknowledged. */
 export function acceptable(of: Component): readonly Signal[] {
-  return OF_COMPONENT[of] ?? [];
+  return [COUNTS, LATE_COUNTS, MEASURES].flatMap((signals) => signals[of] ?? []);
+}
+
+/** Whether a value that was told of a signal is no value of its counter. */
+export function isToldOtherwise(component: Component, signal: string): boolean {
+  return (LATE_COUNTS[component] ?? []).some((one) => one === signal);
+}
+
+/** The worse of two facts of one signal: farther beyond the limit, on whichever side that is. */
+export function worseOf<Fact extends Pick<Evidence, "value" | "threshold">>(
+  a: Fact,
+  b: Fact,
+): Fact {
+  return isNoWorse(a, b.value) ? b : a;
 }
 
 /** Of a device: what its sources call its hardware, in the order of `FAMILIES`. */
@@ -53,6 +94,29 @@ export function acceptedOf(
     return instance === undefined || seen === "" || seen === instance;
   });
   return Object.fromEntries(holding.map(({ signal, value }) => [signal, value]));
+}
+
+/**
+ * What is left of findings once their acknowledged measures are taken away. A trend says where a
+ * level will be, and what is fine now is no word on that.
+ */
+export function withoutAccepted(
+  findings: readonly Finding[],
+  component: Component,
+  accepted: Situation["accepted"],
+): readonly Finding[] {
+  const measures = MEASURES[component];
+  if (accepted === NOTHING || measures === undefined) return findings;
+  const isFine = (fact: Evidence): boolean => {
+    return measures.includes(fact.signal) && isAcceptedFact(accepted, fact);
+  };
+  return findings.map((finding) => {
+    const { rule, known, evidence } = finding;
+    if (evidence.length === 0 || rule === "temperature-trend") return finding;
+    const left = evidence.filter((fact) => !isFine(fact));
+    if (left.length === 0) return quiet(rule, known);
+    return left.length === evidence.length ? finding : { ...finding, evidence: left };
+  });
 }
 
 /** Ties each baseline to the hardware that is there, once. The same list where nothing changed. */

@@ -6,7 +6,7 @@
 import { type Evidence, type Finding, fires, quiet } from "./evidence.ts";
 import { hasHeld, holdSince, type Since } from "./hold.ts";
 import type { PowerSignal, Reading } from "./reading.ts";
-import type { Situation } from "./situation.ts";
+import { isAcceptedFact, type Situation } from "./situation.ts";
 import { bitOf, gaugeOf, measuredOf } from "./values.ts";
 
 export interface PowerHistory {
@@ -40,7 +40,10 @@ export function judgePower(
     aloneSince: holdSince(history.aloneSince, alone === true, atMs),
     limits,
   };
-  const evidence = facts(next, passed?.evidence, situation);
+  // Before they are counted: one that is acknowledged is not the second trouble.
+  const evidence = facts(next, passed?.evidence, situation).filter(
+    (fact) => !isAcceptedFact(situation.accepted, fact),
+  );
   if (evidence.length === 0) {
     const known =
       passed !== undefined || alone !== undefined || bits.some((bit) => bit !== undefined);

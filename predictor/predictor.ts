@@ -9,7 +9,7 @@
  */
 import assert from "node:assert/strict";
 import { BASELINES_MAX } from "../protocol/prediction.ts";
-import { acceptedOf, type Baseline, bound } from "./accepted.ts";
+import { acceptedOf, type Baseline, bound, withoutAccepted } from "./accepted.ts";
 import type { Config } from "./config.ts";
 import { seriesBound } from "./detectors/budget.ts";
 import type { Effect, Finding, Risk, Rule } from "./evidence.ts";
@@ -239,7 +239,7 @@ function observe(
     const [next, found] = family.judge(history, readings, situation);
     const instance = instanceIn(raw, family) ?? before?.instance ?? "";
     families = replaced(families, place, { instance, history: next });
-    findings = merged(findings, found);
+    findings = merged(findings, withoutAccepted(found, component, situation.accepted));
   }
   const subject = { component, device, atMs, sequence };
   const [risk, told] = assess(previous.risk, findings, subject, config);

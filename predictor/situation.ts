@@ -5,6 +5,7 @@
 import type { Config } from "./config.ts";
 import type { CounterLimits } from "./counter.ts";
 import type { Allowance } from "./detectors/rate.ts";
+import type { Evidence } from "./evidence.ts";
 import type { Signal } from "./reading.ts";
 
 export interface Situation {
@@ -29,6 +30,20 @@ export function isAccepted(
 ): boolean {
   const most = accepted[signal];
   return most !== undefined && Number(value) <= most;
+}
+
+/** Whether a fact is no worse than `most`, on its side of its limit. */
+export function isNoWorse(
+  { value, threshold }: Pick<Evidence, "value" | "threshold">,
+  most: number,
+): boolean {
+  return value < threshold ? value >= most : value <= most;
+}
+
+/** Whether what a rule has found is no worse than what was acknowledged of its signal. */
+export function isAcceptedFact(accepted: Situation["accepted"], fact: Evidence): boolean {
+  const most = accepted[fact.signal];
+  return most !== undefined && isNoWorse(fact, most);
 }
 
 /** Errors of a component are rarer than frames, and judged by the same limit of speed. */

@@ -84,7 +84,7 @@ export const request = z.strictObject({
       /** One signal only; else all that was told. */
       signal: text.optional(),
       /** Up to which nothing is wrong; else what was told. */
-      value: z.number().min(0).optional(),
+      value: z.number().optional(),
       note: text.optional(),
       dryRun: z.boolean(),
     }),

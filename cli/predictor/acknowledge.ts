@@ -16,15 +16,26 @@ import type { World } from "../world.ts";
 import { type Subject, subject } from "./subject.ts";
 
 const HELP = `
-What was told of the device, or --value of --signal, is fine from now on; the next one is not. It
-holds for that hardware only, over restarts of its agent, until you take it back. Counts that only
-grow can be acknowledged: those of disks (smart-5, smart-187, smart-188, smart-197, smart-198,
-media-errors) and of memory (corrected-errors, uncorrected-errors).
+What was told of the device, or --value of --signal, is fine from now on; what is worse is not. It
+holds for that hardware only, over restarts of its agent, until you take it back.
+
+Counts that only grow, by the hardware's own counter:
+  disk         smart-5, smart-187, smart-188, smart-197, smart-198, media-errors, array-degraded,
+               grown-defects, uncorrected-errors, io-errors
+  memory       corrected-errors, uncorrected-errors
+  pcie         corrected-errors, nonfatal-errors, fatal-errors
+Measures, in the unit in which they are told; give --value some room for what swings:
+  nic          rx-crc-errors, symbol-errors, fec-corrected, fec-uncorrectable, carrier-losses,
+               rx-power
+  temperature  temperature                fan    fan-speed
+  power        voltage, current, power    disk   percentage-used
 
 Examples:
   lifeboat predictor explain alpha disk/sda              # what was told
   lifeboat predictor acknowledge alpha disk/sda --dry-run
   lifeboat predictor acknowledge alpha disk/nvme0 --signal media-errors --value 3 --note "known"
+  lifeboat predictor acknowledge alpha power/board/in0 --signal voltage --value 11.2
+  lifeboat predictor acknowledge alpha nic/eth0 --signal rx-power --value=-9.5
   lifeboat predictor acknowledged                        # whether its agent has it
   lifeboat predictor unacknowledge alpha disk/nvme0`;
 
@@ -39,7 +50,7 @@ export function addAcknowledgeCommands(predictor: Command, world: World): void {
   const acknowledge = subjectCommand(predictor, "acknowledge")
     .description("say that what was told of a device is fine until it grows")
     .option("--signal <name>", "this one only", parsedBy(text))
-    .option("--value <number>", "up to which it is fine; else what was told", count)
+    .option("--value <number>", "up to which it is fine; else what was told", number)
     .option("--note <text>", "kept with your word", parsedBy(text))
     .option("--dry-run", "say what would be acknowledged")
     .addHelpText("after", HELP);
@@ -91,8 +102,7 @@ function row({ serverId, component, device, signal, value, note, wallTime }: Bas
   return [serverId, `${component}/${device}`, signal, value, note, wallTime] satisfies Cell[];
 }
 
-function count(value: string): number {
-  const number = Number(value);
-  if (/^\d{1,15}$/.test(value)) return number;
-  throw new InvalidArgumentError("Want a whole number.");
+function number(value: string): number {
+  if (/^-?\d{1,15}(\.\d{1,15})?(e-?\d{1,2})?$/i.test(value)) return Number(value);
+  throw new InvalidArgumentError("Want a number.");
 }

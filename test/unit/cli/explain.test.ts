@@ -97,6 +97,10 @@ explain("acknowledge says what it cannot do", async ({ site }) => {
   assert.equal([none.code, /give --signal and --value/.test(none.err)], [4, true]);
   const alone = await wrong("disk/sda", "--value", "3");
   assert.equal([alone.code, /--value needs --signal/.test(alone.err)], [2, true]);
+  const word = await wrong("disk/sda", "--signal", "smart-5", "--value", "three");
+  assert.equal([word.code, /Want a number/.test(word.err)], [2, true]);
+  const light = ["nic/eth0", "--signal", "rx-power", "--value=-9.5", "--dry-run"];
+  assert.match((await wrong(...light)).out, /rx-power +-9\.5/);
 });
 
 explain.run();

@@ -44,6 +44,16 @@ acknowledge("a value that is said counts, and a newer word takes the place of an
   assert.equal(values(at), ["smart-197 8", "smart-5 10"]);
 });
 
+acknowledge("of a measure the worst that was told counts, below its limit too", () => {
+  const at = armed();
+  const volts = (value: number): Evidence => ({ ...fact("voltage", value), threshold: 11.4 });
+  const alarm = fact("power-alarm", 1);
+  say(at, "a1", { component: "power", device: "in0" }, [volts(11.2), volts(11.1), alarm]);
+  assert.equal(values(at), ["voltage 11.1"]);
+  say(at, "a2", { component: "nic", device: "eth0", signal: "rx-power", value: -9.5 });
+  assert.equal(values(at), ["voltage 11.1", "rx-power -9.5"]);
+});
+
 acknowledge("a dry run changes nothing", () => {
   const at = armed();
   assert.equal(order(say(at, "a1", { dryRun: true })), ["answer"]);
@@ -67,12 +77,18 @@ const REFUSED: readonly (readonly [
   ["nothing was told", {}, [], /Nothing that can be acknowledged was told/],
   ["only others were told", {}, [fact("health", 1)], /Nothing that can be acknowledged/],
   ["it cannot be", { signal: "health", value: 1 }, [], /cannot be acknowledged; these can: smart/],
-  ["no rule heeds it", { component: "fan" as Component }, [], /signals: none/],
+  ["no rule heeds it", { component: "cpu" as Component }, [], /signals: none/],
   [
     "only its rate was told",
     { component: "memory" },
     [fact("corrected-errors", 30)],
     /told as a rate: give --signal corrected-errors and --value/,
+  ],
+  [
+    "only a day's was told",
+    { component: "pcie" },
+    [fact("nonfatal-errors", 3)],
+    /told as a rate: give --signal nonfatal-errors and --value/,
   ],
   ["there is nothing to take back", { method: "unacknowledge" }, [], /Nothing of disk\/sda is/],
   ["the host is unknown", { hostId: hostId("zulu") }, [], /Host zulu is unknown/],
