@@ -4,16 +4,14 @@
  */
 import type { EvacuationRecord } from "../../management/state.ts";
 import type { Status } from "../../management/status.ts";
-import type { GuestDefinition } from "../../protocol/definition.ts";
 import { SystemError } from "../../protocol/error.ts";
 import type { Event } from "../../protocol/operator.ts";
-import type { Client } from "../client.ts";
 import { progressLines } from "../progress.ts";
-import { faultText, openingText, storyText } from "./narration.ts";
+import { faultText, openingText } from "./narration.ts";
 import { type Cause, type DemoReport, predictionOf, reportOf, type Seen } from "./report.ts";
-import { breakDevice, FAILING, HOSTS, makeGuests, startSite, TIME_SCALE } from "./site.ts";
+import { COUNT_MS, COUNTS, LINKS_MS, openScene, runGuests, type Scene } from "./scene.ts";
+import { breakDevice, FAILING, TIME_SCALE } from "./site.ts";
 import { type Stage, until, within } from "./stage.ts";
-import { type Witness, witnessOf } from "./witness.ts";
 
 export interface Course {
   readonly cause: Cause;
@@ -21,22 +19,8 @@ export interface Course {
   readonly agentDead: boolean;
 }
 
-const LINKS_MS = 60_000;
-const RUN_MS = 70_000;
-const COUNT_MS = 120_000;
 const PREDICTION_MS = 60_000;
 const EVACUATION_MS = 180_000;
-/** So far a guest counts before the fault, and on from its last counter after the move. */
-const COUNTS = 3;
-
-/** What is going on: everything the later steps need of the earlier ones. */
-interface Scene extends Stage {
-  readonly client: Client;
-  /** The whole time line, as it grows. */
-  readonly events: readonly Event[];
-  readonly guests: readonly GuestDefinition[];
-  readonly witness: Witness;
-}
 
 /** @throws SystemError when a step does not come about; whatever `stage.ending` says. */
 export async function play(stage: Stage, { cause, agentDead }: Course): Promise<DemoReport> {
@@ -62,51 +46,6 @@ export async function play(stage: Stage, { cause, agentDead }: Course): Promise<
   const { events, witness } = scene;
   const guests = witness.seen();
   return reportOf({ cause, tookMs, predicted, events, status, moves, from: FAILING, guests });
-}
-
-async function openScene(stage: Stage): Promise<Scene> {
-  const { fleet, world, say } = stage;
-  const [guests] = await Promise.all([makeGuests(fleet, world), startSite(fleet)]);
-  stage.ending.throwIfAborted();
-  const client = await fleet.operator();
-  const events: Event[] = [];
-  const names = new Map<string, string>(guests.map(({ id, name }) => [id, name]));
-  const told = new Set<string>();
-  const take = (event: Event): void => {
-    events.push(event);
-    const text = storyText(event, names, FAILING);
-    if (text === undefined) return;
-    // An agent reports all of a VM whenever something of it changes, also no part of the story.
-    if (event.message !== "vm-report" || !told.has(text)) say(text);
-    told.add(text);
-  };
-  // A stream that ends is noticed by the questions that follow.
-  client.follow(0, take).catch(() => undefined);
-  await until(stage, "every program is connected", LINKS_MS, async () => {
-    const { coordinatorUp, hosts, connected } = await client.ask<Status>({ method: "status" });
-    const up = HOSTS.every((id) => hosts.some((host) => host.hostId === id && host.connected));
-    const wanted = [...HOSTS.map((id) => `agent:${id}`), `nic:${FAILING}`];
-    return (coordinatorUp && up && wanted.every((who) => connected.includes(who))) || undefined;
-  });
-  await client.ask({ method: "mode", mode: "act" });
-  say(`Management server, coordinator, NIC firmware and agents ${HOSTS.join(", ")} are up.`);
-  say("Mode is act: a host that is predicted to fail is evacuated.");
-  const witness = witnessOf(guests, FAILING, (host, vmId) => fleet.serial(host, vmId));
-  return { ...stage, client, events, guests, witness };
-}
-
-async function runGuests(scene: Scene): Promise<void> {
-  const { client, guests, witness, say } = scene;
-  for (const definition of guests) {
-    await client.ask({ method: "vm-run", hostId: FAILING, definition }, RUN_MS);
-    say(`Guest ${definition.name} (${definition.memoryMiB} MiB) starts on ${FAILING}.`);
-  }
-  await until(scene, "both guests count", COUNT_MS, async () => {
-    await witness.lookAtSource();
-    const counters = [...witness.seen().values()].map(({ before = 0 }) => before);
-    return counters.every((counter) => counter > COUNTS) || undefined;
-  });
-  say("Both guests count, and check their memory and disk.");
 }
 
 /** The parent by a signal that it cannot answer; its worker ends with it. */
