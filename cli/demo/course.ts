@@ -7,10 +7,10 @@ import type { Status } from "../../management/status.ts";
 import { SystemError } from "../../protocol/error.ts";
 import type { Event } from "../../protocol/operator.ts";
 import { progressLines } from "../progress.ts";
+import { askServer, FAILING, TIME_SCALE } from "./hardware.ts";
 import { faultText, openingText } from "./narration.ts";
 import { type Cause, type DemoReport, predictionOf, reportOf, type Seen } from "./report.ts";
 import { COUNT_MS, COUNTS, LINKS_MS, openScene, runGuests, type Scene } from "./scene.ts";
-import { breakDevice, FAILING, TIME_SCALE } from "./site.ts";
 import { type Stage, until, within } from "./stage.ts";
 
 export interface Course {
@@ -36,7 +36,7 @@ export async function play(stage: Stage, { cause, agentDead }: Course): Promise<
   const before = scene.events.length;
   scene.say(faultText(cause, TIME_SCALE));
   const fault = cause === "disk" ? ("dying" as const) : ("crc-errors" as const);
-  await breakDevice(scene.fleet, { type: cause, fault } as Parameters<typeof breakDevice>[1]);
+  await askServer(scene.fleet, { type: cause, fault } as Parameters<typeof askServer>[1]);
   const predicted = await awaitPrediction(scene, before);
   if (cause === "nic") await bringCoordinatorBack(scene, predicted);
   const moves = await awaitEvacuation(scene, predicted, agentDead);

@@ -9,16 +9,17 @@ import type { Program } from "../../runtime/program.ts";
 import { EXIT } from "../exit.ts";
 import { type GlobalOptions, optionsOf, paint, show } from "../output.ts";
 import type { EndSignal, World } from "../world.ts";
-import { play } from "./course.ts";
 import type { Fleet } from "./fleet.ts";
-import { reportText, tryText } from "./narration.ts";
-import { type Cause, cause, type DemoReport } from "./report.ts";
+import { tryText } from "./narration.ts";
+import { type Cause, cause } from "./report.ts";
+import { type Played, SCENARIOS, type ScenarioName, scenarioOf } from "./scenario.ts";
 import { makeSite } from "./site.ts";
 
 const COMMAND = join(import.meta.dirname, "..", "..", "bin", "lifeboat.mjs");
 const SWEEP = join(import.meta.dirname, "sweep", "main.ts");
 
 interface DemoOptions extends GlobalOptions {
+  readonly scenario: ScenarioName;
   readonly cause: Cause;
   readonly agentDead?: boolean;
   readonly once?: boolean;
@@ -26,9 +27,16 @@ interface DemoOptions extends GlobalOptions {
 }
 
 const HELP = `
-Three hosts on this machine, two guests on the first of them. A device of its server begins to
-fail, that is predicted, and the guests move while they go on counting.
+Three hosts on this machine, two guests on the first of them.
 
+  --scenario evacuation   a device of its server begins to fail, that is predicted, and the guests
+                          move while they go on counting
+  --scenario power-cut    its server loses its power without warning, that is proven, and the guests
+                          come up from their replicas
+  --scenario swap         its server grows hot, by a rule the guests swap roles with their replicas,
+                          and later come back
+
+Of an evacuation:
   --cause disk   a disk dies; the host's agent predicts it
   --cause nic    the network adapter corrupts frames while the coordinator is away; the adapter's
                  own firmware predicts it, on a link of its own
@@ -36,16 +44,20 @@ fail, that is predicted, and the guests move while they go on counting.
 Examples:
   lifeboat demo
   lifeboat demo --cause nic
+  lifeboat demo --scenario power-cut
   lifeboat demo --once -o json           # the report alone on standard output
   lifeboat demo --cause nic --agent-dead --once   # what cannot be done, and that it says so
 
 Everything is kept in a new temporary folder, and Ctrl-C ends all that was started, guests too.
-Ends with 0 only if every guest moved and lost nothing.`;
+Ends with 0 only if every guest moved and lost nothing, or no more than a failover may.`;
 
 export function addDemoCommand(program: Command, world: World): void {
   program
     .command("demo")
-    .description("show it all on this machine: real guests leave a host before it fails")
+    .description("show it all on this machine: real guests outlive the host they ran on")
+    .addOption(
+      new Option("--scenario <scenario>", "what is shown").choices(SCENARIOS).default("evacuation"),
+    )
     .addOption(new Option("--cause <cause>", "what fails").choices(cause.options).default("disk"))
     .option("--agent-dead", "the failing host's agent is dead as well")
     .option("--once", "end after the report")
@@ -59,6 +71,7 @@ async function runDemo(world: World, options: DemoOptions): Promise<void> {
   if (options.agentDead && options.cause === "disk") {
     throw new SystemError("USAGE", "A dead agent predicts no disk: --agent-dead needs --cause nic");
   }
+  const scenario = scenarioOf(options.scenario, world, courseOf(options));
   const ending = new AbortController();
   let signalled: EndSignal | undefined;
   let interrupt = (): void => {};
@@ -71,17 +84,17 @@ async function runDemo(world: World, options: DemoOptions): Promise<void> {
     interrupt();
   });
   const say = speaker(world);
-  const fleet = makeSite(world);
+  const fleet = makeSite(world, scenario.site);
   const sweeper = startSweeper(world, fleet, options);
   try {
-    const course = play({ world, fleet, say, ending: ending.signal }, courseOf(options));
+    const course = scenario.play({ world, fleet, say, ending: ending.signal });
     // Once interrupted, nobody waits for its end.
     course.catch(() => undefined);
-    const report = await Promise.race([course, interrupted]);
-    if (report === undefined) {
+    const played = await Promise.race([course, interrupted]);
+    if (played === undefined) {
       world.exitWith(signalled === "SIGTERM" ? EXIT.terminated : EXIT.interrupted);
     } else {
-      await present(world, fleet, say, options, report, interrupted);
+      await present(world, fleet, say, options, played, interrupted);
     }
   } finally {
     say("Ending everything that was started.");
@@ -108,10 +121,10 @@ async function present(
   fleet: Fleet,
   say: (text: string) => void,
   { output, once }: DemoOptions,
-  report: DemoReport,
+  { report, text }: Played,
   interrupted: Promise<unknown>,
 ): Promise<void> {
-  show(world, output, report, () => reportText(report));
+  show(world, output, report, text);
   world.exitWith(report.ok ? EXIT.ok : EXIT.failed);
   if (once) return;
   say(tryText(join(fleet.folder, "site"), COMMAND));

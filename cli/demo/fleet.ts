@@ -29,6 +29,8 @@ export interface FleetOptions {
   readonly hosts: readonly string[];
   /** The management server's policy, if not the default. */
   readonly policy?: Partial<Config>;
+  /** The coordinator's part of its configuration, asked for at each of its starts. */
+  readonly coordinator?: () => object;
   /** Added to an agent's configuration, as YAML lines. */
   readonly agentLines?: (host: string) => readonly string[];
 }
@@ -68,8 +70,10 @@ export class Fleet {
 
   async startCoordinator(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const listen = this.listening.get("coordinator") ?? "127.0.0.1:0";
+    const config = join(this.folder, "coordinator.yaml");
+    writeFileSync(config, JSON.stringify({ coordinator: this.options.coordinator?.() ?? {} }));
     const args = ["--state", join(this.folder, "site"), "--listen", listen, "--with-parent"];
-    await this.run("coordinator", "coordinator/main.ts", args, env);
+    await this.run("coordinator", "coordinator/main.ts", ["--config", config, ...args], env);
   }
 
   async startManagement(env: Readonly<Record<string, string>> = {}): Promise<void> {

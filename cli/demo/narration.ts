@@ -19,6 +19,12 @@ const TOLD: readonly string[] = [
   "released",
   "migration-result",
   "evacuation-result",
+  "hold-replica",
+  "protection",
+  "role-swap",
+  "role-swap-result",
+  "role",
+  "seal-replica",
 ];
 /** Reports of an agent that a guest is no longer its own, or that it runs there. */
 const RELEASED = /^released at term/;

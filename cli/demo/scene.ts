@@ -6,8 +6,9 @@ import type { Status } from "../../management/status.ts";
 import type { GuestDefinition } from "../../protocol/definition.ts";
 import type { Event } from "../../protocol/operator.ts";
 import type { Client } from "../client.ts";
+import { FAILING, HOSTS } from "./hardware.ts";
 import { storyText } from "./narration.ts";
-import { FAILING, HOSTS, makeGuests, startSite } from "./site.ts";
+import { makeGuests, PLAIN, type SiteKind, startSite } from "./site.ts";
 import { type Stage, until } from "./stage.ts";
 import { type Witness, witnessOf } from "./witness.ts";
 
@@ -27,9 +28,9 @@ export interface Scene extends Stage {
 }
 
 /** The site comes up; the time line is told as it grows. */
-export async function openScene(stage: Stage): Promise<Scene> {
+export async function openScene(stage: Stage, kind: SiteKind = PLAIN): Promise<Scene> {
   const { fleet, world, say } = stage;
-  const [guests] = await Promise.all([makeGuests(fleet, world), startSite(fleet)]);
+  const [guests] = await Promise.all([makeGuests(fleet, world), startSite(fleet, kind)]);
   stage.ending.throwIfAborted();
   const client = await fleet.operator();
   const events: Event[] = [];
@@ -48,7 +49,8 @@ export async function openScene(stage: Stage): Promise<Scene> {
   await until(stage, "every program is connected", LINKS_MS, async () => {
     const { coordinatorUp, hosts, connected } = await client.ask<Status>({ method: "status" });
     const up = HOSTS.every((id) => hosts.some((host) => host.hostId === id && host.connected));
-    const wanted = [...HOSTS.map((id) => `agent:${id}`), `nic:${FAILING}`];
+    const nics = kind.simulated.map((id) => `nic:${id}`);
+    const wanted = [...HOSTS.map((id) => `agent:${id}`), ...nics];
     return (coordinatorUp && up && wanted.every((who) => connected.includes(who))) || undefined;
   });
   await client.ask({ method: "mode", mode: "act" });

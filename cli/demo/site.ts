@@ -1,56 +1,58 @@
 /**
- * The demo's site: three hosts, of which alpha's hardware is simulated, and two guests on alpha.
+ * The demo's site: three hosts, of which some have simulated hardware, and two guests on alpha.
  * @module
  */
 import { mkdtempSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { type ServerFolders, serverFolders, smartctlOf } from "../../firmware-sim/config.ts";
-import {
-  type ControlRequest,
-  controlAnswer,
-  type ServerStatus,
-} from "../../firmware-sim/control.ts";
 import type { GuestDefinition } from "../../protocol/definition.ts";
 import { SystemError } from "../../protocol/error.ts";
-import { type HostId, hostId, serverId, type VmId } from "../../protocol/ids.ts";
-import { parseWith } from "../../protocol/message.ts";
-import { askControl } from "../../runtime/control-socket.ts";
+import { type HostId, serverId, type VmId } from "../../protocol/ids.ts";
 import { NODE_PATH } from "../../runtime/program.ts";
 import type { World } from "../world.ts";
 import { Fleet } from "./fleet.ts";
 import { counterGuest, linuxGuest } from "./guests.ts";
-
-export const HOSTS: readonly HostId[] = ["alpha", "bravo", "charlie"].map((id) => hostId.parse(id));
-/** The host whose server begins to fail. */
-export const FAILING = hostId.parse("alpha");
+import { FAILING, HOSTS, TIME_SCALE } from "./hardware.ts";
+import type { ServiceProcessor } from "./service-processor.ts";
 
 const ASSETS = join(import.meta.dirname, "..", "..", ".cache", "guests");
 const RAM_PARENT = "/dev/shm";
 /** Both guests at their source and their target, and what agents leave free for others. */
 const RAM_BYTES_MIN = 512 * 1024 ** 2;
-const ANSWER_MS = 5_000;
 /** The sockets of guests are below it, and the kernel allows 107 bytes for a socket's path. */
 const PARENT_LENGTH_MAX = 30;
-/** Alpha's devices age this much faster than the clock: a disk dies in seconds, not in weeks. */
-export const TIME_SCALE = 10;
 /** A busy machine without KVM pauses guests longer than one with it; a real site allows less. */
 const PAUSE_MS_MAX = 5_000;
 const DISKS_MS = 2_000;
 
+/** What of the site is simulated. */
+export interface SiteKind {
+  /** Hosts whose sensors are those of a simulated server. */
+  readonly simulated: readonly HostId[];
+  /** The service processor of the failing one, by which it is switched off. */
+  readonly processor?: ServiceProcessor;
+}
+
+export const PLAIN: SiteKind = { simulated: [FAILING] };
+
 /** An empty site in new folders. @throws SystemError NO_SPACE */
-export function makeSite(world: World): Fleet {
+export function makeSite(world: World, { simulated, processor }: SiteKind = PLAIN): Fleet {
   requireRam();
   const parent = tmpdir().length > PARENT_LENGTH_MAX ? "/tmp" : tmpdir();
   const folder = mkdtempSync(join(parent, "lifeboat-demo-"));
-  const folders = serverFolders(join(folder, "site"), serverId.parse(FAILING));
+  const state = join(folder, "site");
   return new Fleet({
     world,
     folder,
     ramFolder: join(RAM_PARENT, basename(folder)),
     hosts: HOSTS,
     policy: { pauseMsMax: PAUSE_MS_MAX },
-    agentLines: (host) => (host === FAILING ? sensorLines(folders) : []),
+    ...(processor === undefined ? {} : { coordinator: () => processor.coordinator() }),
+    agentLines: (host) =>
+      simulated.some((one) => one === host)
+        ? sensorLines(serverFolders(state, serverId.parse(host)))
+        : [],
   });
 }
 
@@ -72,21 +74,33 @@ function sensorLines({ root }: ServerFolders): string[] {
   return [`sensors: ${JSON.stringify(sensors)}`];
 }
 
-/** Alpha's hardware first, so that its agent finds it; then the control plane and the agents. */
-export async function startSite(fleet: Fleet): Promise<void> {
+/** Simulated hardware first, so that its agents find it; then the control plane and the agents. */
+export async function startSite(fleet: Fleet, kind: SiteKind = PLAIN): Promise<void> {
   await fleet.startCoordinator();
   await fleet.startManagement();
-  const config = join(fleet.folder, "firmware-alpha.yaml");
+  await Promise.all(kind.simulated.map((host) => startServer(fleet, host, kind.processor)));
+  await Promise.all(HOSTS.map((host) => fleet.startAgent(host)));
+}
+
+async function startServer(
+  fleet: Fleet,
+  host: HostId,
+  processor: ServiceProcessor | undefined,
+): Promise<void> {
+  const config = join(fleet.folder, `firmware-${host}.yaml`);
   const file = {
-    serverId: FAILING,
+    serverId: host,
     state: join(fleet.folder, "site"),
     management: `ws://${fleet.listeningOf("management")}`,
     timeScale: TIME_SCALE,
+    ...(host === FAILING && processor !== undefined
+      ? { serviceProcessor: processor.configure(fleet) }
+      : {}),
   };
   writeFileSync(config, JSON.stringify(file));
   const args = ["--config", config, "--with-parent"];
-  await fleet.run(`firmware-${FAILING}`, "firmware-sim/main.ts", args);
-  await Promise.all(HOSTS.map((host) => fleet.startAgent(host)));
+  await fleet.run(`firmware-${host}`, "firmware-sim/main.ts", args);
+  if (host === FAILING) await processor?.begin(fleet);
 }
 
 /** Debian's kernel with its workers, and the boot sector. */
@@ -99,13 +113,4 @@ export function makeGuests(
     linuxGuest(at, ASSETS, random.uuid() as VmId),
     counterGuest(at, random.uuid() as VmId),
   ]);
-}
-
-/** Breaks a device of alpha. @throws SystemError with the simulator's reason */
-export async function breakDevice(fleet: Fleet, request: ControlRequest): Promise<ServerStatus> {
-  const { control } = serverFolders(join(fleet.folder, "site"), serverId.parse(FAILING));
-  const line = await askControl(control, JSON.stringify(request), ANSWER_MS);
-  const answer = parseWith(controlAnswer, line);
-  if (!answer.ok) throw new SystemError(answer.code, answer.reason);
-  return answer;
 }

@@ -34,9 +34,12 @@ interface Switched {
   readonly outcome?: "moved" | "failed" | "cancelled";
   readonly reason?: string;
   readonly from?: string;
-  readonly to?: string;
+  /** null: no replica is known that could come up. */
+  readonly to?: string | null;
   readonly term?: number;
-  readonly lost?: string;
+  readonly lost?: string | null;
+  /** Of a dry run: why it would be refused. */
+  readonly refusal?: string | null;
 }
 
 const FAILOVER_HELP = `
@@ -163,14 +166,15 @@ function tell(
   switched: Switched | null,
 ): void {
   show(world, output, switched, () => {
-    const { outcome, reason, from, to, term, lost } = switched ?? {};
-    const way = from === undefined || to === undefined ? "" : `, ${from} -> ${to}`;
-    const head = outcome ?? (dryRun ? "would come up there" : "under way");
+    const { outcome, reason, from, to, term, lost, refusal } = switched ?? {};
+    const way = from === undefined || to === undefined ? "" : `, ${from} -> ${to ?? "nowhere"}`;
+    const would = (refusal ?? null) === null ? "would come up there" : "would be refused";
+    const head = outcome ?? (dryRun ? would : "under way");
     const at = term === undefined ? "" : ` at term ${term}`;
     return [
       `${name}: ${head}${way}${at}\n`,
       reason === undefined ? "" : `  ${printable(reason)}\n`,
-      lost === undefined ? "" : `  lost: ${printable(lost)}\n`,
+      (lost ?? null) === null ? "" : `  lost: ${printable(lost!)}\n`,
     ].join("");
   });
   const failed = switched?.outcome !== undefined && switched.outcome !== "moved";

@@ -1,0 +1,143 @@
+/**
+ * A course of the demo: the server of a host loses its power without warning, that is proven, and
+ * its guests come up from their replicas on other hosts.
+ * @module
+ */
+import { promisedRpoMs } from "../../management/protection.ts";
+import type { Status, VmStatus } from "../../management/status.ts";
+import type { OffProof } from "../../protocol/fence.ts";
+import { type ServerId, serverId } from "../../protocol/ids.ts";
+import type { Event } from "../../protocol/operator.ts";
+import { type FailedOver, type FailoverReport, failoverReportOf } from "./failover-report.ts";
+import { FAILING } from "./hardware.ts";
+import { type CounterLog, counterLog, POLICY, protectGuests } from "./protected.ts";
+import { COUNT_MS, COUNTS, LINKS_MS, openScene, runGuests, type Scene } from "./scene.ts";
+import type { ServiceProcessor } from "./service-processor.ts";
+import type { SiteKind } from "./site.ts";
+import { type Stage, until, within } from "./stage.ts";
+
+const FENCE_MS = 60_000;
+const FAILOVER_MS = 60_000;
+const AGAIN_MS = 120_000;
+/** So long the guests run under protection before the cut. */
+const RUN_MS = 4_000;
+
+export function powerCutSite(processor: ServiceProcessor): SiteKind {
+  return { simulated: [FAILING], processor };
+}
+
+/** @throws SystemError when a step does not come about; whatever `stage.ending` says. */
+export async function playPowerCut(
+  stage: Stage,
+  processor: ServiceProcessor,
+): Promise<FailoverReport> {
+  const { clock } = stage.world;
+  const startedMs = clock.nowMs();
+  const scene = await openScene(stage, powerCutSite(processor));
+  await runGuests(scene);
+  await protectGuests(scene);
+  const log = counterLog();
+  const before = await runProtected(scene, log);
+  scene.say(`The power of ${FAILING} is cut: its agent and its guests are gone at once.`);
+  const cutMs = clock.nowMs();
+  await processor.powerOff();
+  const proof = await prove(scene);
+  const provenMs = clock.nowMs() - cutMs;
+  const guests = await Promise.all(before.map((vm) => recover(scene, { vm, cutMs, log })));
+  const tookMs = clock.nowMs() - startedMs;
+  return failoverReportOf({ tookMs, provenMs, proof }, guests);
+}
+
+/** The guests count under protection; the status in the last moment before the cut. */
+async function runProtected(scene: Scene, log: CounterLog): Promise<readonly VmStatus[]> {
+  const { clock } = scene.world;
+  const untilMs = clock.nowMs() + RUN_MS;
+  await until(scene, "a while under protection", 2 * RUN_MS, async () => {
+    await scene.witness.lookAtSource();
+    for (const [id, { before }] of scene.witness.seen()) log.take(id, before, clock.nowMs());
+    return clock.nowMs() >= untilMs || undefined;
+  });
+  const { vms } = await scene.client.ask<Status>({ method: "status" });
+  return vms;
+}
+
+/** Silence proves nothing: the operator has the server switched off, and read as off. */
+async function prove({ client, say, ...scene }: Scene): Promise<OffProof> {
+  await until({ say, ...scene }, `${FAILING} has fallen silent`, LINKS_MS, async () => {
+    const { hosts } = await client.ask<Status>({ method: "status" });
+    return hosts.some((host) => host.hostId === FAILING && !host.connected) || undefined;
+  });
+  say(`${FAILING} is silent, which proves nothing: the operator has its server fenced.`);
+  const ids = { hostId: FAILING, serverId: serverId.parse(FAILING) as ServerId };
+  const how = { evenIfConnected: false, guestsWillStop: true, dryRun: false };
+  const proof = await client.ask<OffProof>({ method: "fence", ...ids, ...how }, FENCE_MS);
+  say(`${FAILING} is proven to be off: Off read ${proof.reads.length} times, ${proof.signs}.`);
+  return proof;
+}
+
+interface Cut {
+  readonly vm: VmStatus;
+  readonly cutMs: number;
+  readonly log: CounterLog;
+}
+
+/** A guest until it counts elsewhere and has a secondary again. */
+async function recover(scene: Scene, { vm, cutMs, log }: Cut): Promise<FailedOver> {
+  const { clock } = scene.world;
+  const { vmId, name } = vm;
+  const promisedMs = promisedRpoMs(POLICY);
+  const up = await within(scene, FAILOVER_MS, async () => {
+    const found = await statusOf(scene, vmId);
+    return found?.hostId !== FAILING && found?.guest === "running" ? found : undefined;
+  });
+  let downMs: number | null = null;
+  if (up?.hostId !== undefined) {
+    const { hostId: to } = up;
+    const first = await within(scene, COUNT_MS / 2, async () => {
+      return (await scene.witness.lookAt(vmId, to)).firstAfter;
+    });
+    if (first !== undefined) downMs = Math.round(clock.nowMs() - cutMs);
+    scene.say(`${name} counts on ${to}, ${downMs} ms after the cut.`);
+    await within(scene, COUNT_MS / 2, async () => {
+      const { after = 0, firstAfter = 0, tornPages } = await scene.witness.lookAt(vmId, to);
+      return after >= firstAfter + COUNTS || tornPages > 0 || undefined;
+    });
+  }
+  const again = await within(scene, up === undefined ? 0 : AGAIN_MS, async () => {
+    const found = await statusOf(scene, vmId);
+    return found?.protection?.state === "protected" || undefined;
+  });
+  return {
+    vmId,
+    name,
+    from: FAILING,
+    to: up?.hostId ?? null,
+    term: up?.term ?? 0,
+    promisedMs,
+    lagMs: newestLagMs(vm),
+    lost: lostOf(scene.events, vmId),
+    downMs,
+    counterPromised: log.at(vmId, cutMs - promisedMs),
+    protectedAgain: again === true,
+    seen: scene.witness.seen().get(vmId)!,
+  };
+}
+
+async function statusOf({ client }: Scene, vmId: string): Promise<VmStatus | undefined> {
+  const { vms } = await client.ask<Status>({ method: "status" });
+  return vms.find((one) => one.vmId === vmId);
+}
+
+function newestLagMs({ replicas = [] }: VmStatus): number | null {
+  const known = replicas.flatMap(({ lagMs }) => lagMs ?? []);
+  return known.length === 0 ? null : Math.min(...known);
+}
+
+/** What the coordinator said of the loss when it chose the replica. */
+function lostOf(events: readonly Event[], vmId: string): string | null {
+  for (const { subject, detail } of events.toReversed()) {
+    if (subject !== vmId || typeof detail !== "object" || detail === null) continue;
+    if ("lost" in detail && typeof detail["lost"] === "string") return detail["lost"];
+  }
+  return null;
+}
