@@ -83,26 +83,14 @@ interface Cut {
 
 /** A guest until it counts elsewhere and has a secondary again. */
 async function recover(scene: Scene, { vm, cutMs, log }: Cut): Promise<FailedOver> {
-  const { clock } = scene.world;
   const { vmId, name } = vm;
   const promisedMs = promisedRpoMs(POLICY);
   const up = await within(scene, FAILOVER_MS, async () => {
     const found = await statusOf(scene, vmId);
-    return found?.hostId !== FAILING && found?.guest === "running" ? found : undefined;
+    const elsewhere = found?.hostId !== undefined && found.hostId !== FAILING;
+    return elsewhere && found.guest === "running" ? found : undefined;
   });
-  let downMs: number | null = null;
-  if (up?.hostId !== undefined) {
-    const { hostId: to } = up;
-    const first = await within(scene, COUNT_MS / 2, async () => {
-      return (await scene.witness.lookAt(vmId, to)).firstAfter;
-    });
-    if (first !== undefined) downMs = Math.round(clock.nowMs() - cutMs);
-    scene.say(`${name} counts on ${to}, ${downMs} ms after the cut.`);
-    await within(scene, COUNT_MS / 2, async () => {
-      const { after = 0, firstAfter = 0, tornPages } = await scene.witness.lookAt(vmId, to);
-      return after >= firstAfter + COUNTS || tornPages > 0 || undefined;
-    });
-  }
+  const downMs = up === undefined ? null : await countOn(scene, up, cutMs);
   const again = await within(scene, up === undefined ? 0 : AGAIN_MS, async () => {
     const found = await statusOf(scene, vmId);
     return found?.protection?.state === "protected" || undefined;
@@ -121,6 +109,26 @@ async function recover(scene: Scene, { vm, cutMs, log }: Cut): Promise<FailedOve
     protectedAgain: again === true,
     seen: scene.witness.seen().get(vmId)!,
   };
+}
+
+/** How long after the cut it counted again, once it has counted on; null: never. */
+async function countOn(
+  scene: Scene,
+  { vmId, name, hostId = FAILING }: VmStatus,
+  cutMs: number,
+): Promise<number | null> {
+  const { witness, world, say } = scene;
+  const first = await within(scene, COUNT_MS / 2, async () => {
+    return (await witness.lookAt(vmId, hostId)).firstAfter;
+  });
+  if (first === undefined) return null;
+  const downMs = Math.round(world.clock.nowMs() - cutMs);
+  say(`${name} counts on ${hostId}, ${downMs} ms after the cut.`);
+  await within(scene, COUNT_MS / 2, async () => {
+    const { after = 0, tornPages } = await witness.lookAt(vmId, hostId);
+    return after >= first + COUNTS || tornPages > 0 || undefined;
+  });
+  return downMs;
 }
 
 async function statusOf({ client }: Scene, vmId: string): Promise<VmStatus | undefined> {
