@@ -43,6 +43,11 @@ export class Merges {
     });
   }
 
+  /** Resolves when what was begun has ended by itself, or nothing goes on. */
+  async idle(vmId: VmId): Promise<void> {
+    await this.merging.get(vmId)?.finished;
+  }
+
   /** No merge of this guest's layers is under way when it resolves. */
   async stop(vmId: VmId): Promise<void> {
     await this.merging.get(vmId)?.stop();

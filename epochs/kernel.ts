@@ -174,6 +174,12 @@ export class Kernel {
     copyPages(window.value, changed.value, pages, this.shadowAt(offset, pages));
   }
 
+  /** Fills the window's first `pages` from the shadow at `offset` (bytes). */
+  readShadow(offset: number, pages: number): void {
+    const from = this.shadowAt(offset, pages);
+    this.memory.copyWithin(this.exports.window.value, from, from + pages * PAGE_BYTES);
+  }
+
   /** The reverse of `gather` with no page zero: puts the changed pages at their places. */
   spread(changed: Uint8Array, pages: number, content: Uint8Array): void {
     this.changed.set(changed);

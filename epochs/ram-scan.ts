@@ -3,6 +3,7 @@
  *
  *   begin("full" | "delta")   what is aside is encoded, then the rest of RAM is read and encoded
  *   begin("aside")            RAM is read from its beginning, and what changed is set aside
+ *   begin(windows)            whole pages as the shadow has them; nothing is read
  *
  * `next` does a batch of it, until one says that it is the last. What an aside has not read, for
  * want of room or because its round was let go of, the next delta reads; after that it begins anew.
@@ -11,9 +12,10 @@
 import assert from "node:assert/strict";
 import type { ReadInto } from "./guest-ram.ts";
 import { PAGE_BYTES, WINDOW_BYTES } from "./kernel.ts";
-import { type Encoded, type ScanMode, Shadow } from "./shadow.ts";
+import { type Encoded, type HeldWindow, type ScanMode, Shadow } from "./shadow.ts";
 
-export type ScanWork = ScanMode | "aside";
+/** Of windows, each takes those of its own part. */
+export type ScanWork = ScanMode | "aside" | readonly HeldWindow[];
 
 /** What a batch has come to. Times are of the thread that made it. */
 export interface Batch {
@@ -55,7 +57,8 @@ export class RamScan {
   private readonly from: number;
   private readonly end: number;
   private position: number;
-  private work: ScanWork | undefined;
+  private work: ScanMode | "aside" | undefined;
+  private held: HeldWindow[] = [];
 
   constructor(part: RamPart, ports: RamScanPorts) {
     this.shadow = new Shadow(ports.module, part.ramBytes, part);
@@ -66,6 +69,11 @@ export class RamScan {
   }
 
   begin(work: ScanWork): void {
+    if (typeof work !== "string") {
+      const [first, end] = [this.from / PAGE_BYTES, this.end / PAGE_BYTES];
+      this.held = work.filter(({ firstPage }) => firstPage >= first && firstPage < end);
+      return;
+    }
     assert(work !== "aside" || this.position === this.from, "the rest was not read yet");
     this.work = work;
   }
@@ -74,8 +82,11 @@ export class RamScan {
   next(): Batch {
     const counts: Counts = { scannedBytes: 0, changedBytes: 0, scanMs: 0, encodeMs: 0 };
     const { work } = this;
-    if (work === undefined) return { payloads: [], ...counts, last: true };
     const payloads: Uint8Array[] = [];
+    if (work === undefined) {
+      this.encodeHeld(payloads, counts);
+      return { payloads, ...counts, last: this.held.length === 0 };
+    }
     const last = work === "aside" ? this.setAside(counts) : this.encode(work, payloads, counts);
     if (last) this.work = undefined;
     if (last && work !== "aside") this.position = this.from;
@@ -99,6 +110,16 @@ export class RamScan {
     }
     counts.scanMs = this.ports.nowMs() - startedMs;
     return !goesOn();
+  }
+
+  private encodeHeld(payloads: Uint8Array[], counts: Counts): void {
+    const startedMs = this.ports.nowMs();
+    for (const window of this.held.splice(0, this.ports.batchWindows)) {
+      const { payload, dataBytes } = this.shadow.encodeHeld(window);
+      payloads.push(payload);
+      counts.changedBytes += dataBytes;
+    }
+    counts.encodeMs = this.ports.nowMs() - startedMs;
   }
 
   private encode(mode: ScanMode, payloads: Uint8Array[], counts: Counts): boolean {

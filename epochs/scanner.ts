@@ -4,7 +4,7 @@
  */
 import { WINDOW_BYTES } from "./kernel.ts";
 import type { Batch, RamPart, RamScan, ScanWork } from "./ram-scan.ts";
-import type { ScanMode } from "./shadow.ts";
+import type { HeldWindow, ScanMode } from "./shadow.ts";
 
 /** Who scans one part. */
 export interface ScanPort {
@@ -70,6 +70,11 @@ export class Scanner {
    */
   async encode(mode: ScanMode, hooks: ScanHooks): Promise<Scanned> {
     return this.run(mode, hooks);
+  }
+
+  /** Makes payloads of whole pages out of the shadow: of what was cut, while nothing is aside. */
+  async held(windows: readonly HeldWindow[], hooks: ScanHooks): Promise<Scanned> {
+    return this.run(windows, hooks);
   }
 
   async close(): Promise<void> {

@@ -14,7 +14,14 @@
 import assert from "node:assert/strict";
 import { encodeStagedDelta, encodeStagedPages, type WindowChange } from "./delta.ts";
 import { type ReadInto, readFully } from "./guest-ram.ts";
-import { countBits, Kernel, PAGE_BYTES, SHADOW_BYTES_MAX, WINDOW_BYTES } from "./kernel.ts";
+import {
+  countBits,
+  Kernel,
+  PAGE_BYTES,
+  SHADOW_BYTES_MAX,
+  WINDOW_BYTES,
+  WINDOW_PAGES,
+} from "./kernel.ts";
 import { Staging } from "./staging.ts";
 
 /** The fixed scratch of each segment's memory, rounded up: assembly/layout.ts. */
@@ -53,6 +60,12 @@ export interface Found extends Range {
 export interface Encoded {
   readonly payload: Buffer;
   readonly dataBytes: number;
+}
+
+/** Pages of the window that begins at `firstPage`, a whole MiB: a bit a page, in whole bytes. */
+export interface HeldWindow {
+  readonly firstPage: number;
+  readonly wanted: Uint8Array;
 }
 
 /** What was set aside: the changed pages, zero or not, one behind the other in the staging. */
@@ -178,6 +191,28 @@ export class Shadow {
     this.encoded++;
     if (this.encoded === this.aside.length) this.clearAside();
     return encodeDelta(kernel, offset, first);
+  }
+
+  /**
+   * Whole pages as the shadow has them, for a receiver of which nothing is known. Not while
+   * something is aside: the shadow is then not what was cut.
+   */
+  encodeHeld({ firstPage, wanted }: HeldWindow): Encoded {
+    assert(this.aside.length === 0, "what is aside comes first");
+    assert(firstPage % WINDOW_PAGES === 0, `window at page ${firstPage}`);
+    this.found = [];
+    const position = firstPage * PAGE_BYTES;
+    const { kernel, offset } = this.segmentOf(position);
+    const restBytes = this.from + this.ramBytes - position;
+    const pages = Math.min(WINDOW_PAGES, restBytes / PAGE_BYTES);
+    kernel.readShadow(offset, pages);
+    kernel.changed.fill(0);
+    kernel.changed.set(wanted.subarray(0, Math.ceil(pages / 8)));
+    const zeroPages = kernel.zeroPages(pages);
+    const content = kernel.gather(pages);
+    const bitmaps = bitmapsOf(kernel, pages);
+    const payload = encodeStagedPages(kernel, { firstPage, pages, ...bitmaps, content });
+    return { payload, dataBytes: (countBits(bitmaps.changed) - zeroPages) * PAGE_BYTES };
   }
 
   /** Gives the memory back. */

@@ -18,6 +18,16 @@ export interface DiskCutPorts {
   readonly folder: string;
 }
 
+export interface DiskCutOptions {
+  /** The first snapshot freezes the whole chain, and not only what was the top; true by default. */
+  readonly first?: boolean;
+  /**
+   * Maps are read at once, beside what else the pause does; true by default. To start a process
+   * makes a pause longer: one that sends nothing while the guest stands reads them afterwards.
+   */
+  readonly early?: boolean;
+}
+
 type Chain = Chains[string];
 
 /** Owned by one stream; its calls follow each other as prepare, planned, snapshot, extents. */
@@ -26,12 +36,20 @@ export class DiskCuts {
   private readonly ports: DiskCutPorts;
   private chains: Map<string, Chain>;
   private overlays: readonly (Overlay & { readonly sizeBytes: number })[] = [];
-  private frozen: Promise<Extent[]>[] = [];
-  private first = true;
+  private frozen: (() => Promise<Extent[]>)[] = [];
+  private first: boolean;
+  private readonly early: boolean;
 
-  constructor(definition: FrozenDefinition, chains: Chains, ports: DiskCutPorts) {
+  constructor(
+    definition: FrozenDefinition,
+    chains: Chains,
+    ports: DiskCutPorts,
+    { first = true, early = true }: DiskCutOptions = {},
+  ) {
     this.definition = definition;
     this.ports = ports;
+    this.first = first;
+    this.early = early;
     this.chains = new Map(Object.entries(chains));
   }
 
@@ -74,24 +92,43 @@ export class DiskCuts {
       const top = chain.at(-1);
       if (top === undefined) continue;
       const { run } = this.ports;
-      const map = this.first ? mapChain(run, disk, chain) : mapLayer(run, disk, top);
-      // Who reads the extents sees the failure; until then it must not end the process.
-      map.catch(() => {});
-      this.frozen.push(map);
+      const whole = this.first;
+      this.freeze(() => (whole ? mapChain(run, disk, chain) : mapLayer(run, disk, top)));
     }
     this.chains = new Map(Object.entries(this.planned()));
     this.first = false;
   }
 
-  /** What was frozen since the last time, disk by disk, in pieces of at most 1 MiB. */
-  async *extents(): AsyncGenerator<ExtentPayload> {
+  /** What was frozen since the last time, disk by disk. */
+  async maps(): Promise<Extent[]> {
     const frozen = this.frozen;
     this.frozen = [];
+    const extents: Extent[] = [];
+    for (const map of frozen) for (const extent of await map()) extents.push(extent);
+    return extents;
+  }
+
+  /** The same with its bytes, in pieces of at most 1 MiB. */
+  async *extents(): AsyncGenerator<ExtentPayload> {
+    yield* this.read(await this.maps());
+  }
+
+  /** The bytes of extents that are frozen. */
+  async *read(extents: Iterable<Extent>): AsyncGenerator<ExtentPayload> {
     const options = { run: this.ports.run, temporaryFolder: this.ports.folder };
-    for (const map of frozen) {
-      for await (const { disk, ...piece } of readExtents(await map, options)) {
-        yield { ...piece, disk: this.definition.disks.findIndex(({ id }) => id === disk) };
-      }
+    for await (const { disk, ...piece } of readExtents(extents, options)) {
+      yield { ...piece, disk: this.definition.disks.findIndex(({ id }) => id === disk) };
     }
+  }
+
+  private freeze(map: () => Promise<Extent[]>): void {
+    if (!this.early) {
+      this.frozen.push(map);
+      return;
+    }
+    const begun = map();
+    // Who reads the extents sees the failure; until then it must not end the process.
+    begun.catch(() => {});
+    this.frozen.push(() => begun);
   }
 }
