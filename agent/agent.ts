@@ -31,6 +31,7 @@ import {
 import { readConsole } from "./hypervisor.ts";
 import { Merges } from "./merges.ts";
 import { observer } from "./observer.ts";
+import { Protections } from "./protection/protections.ts";
 import type { Guest } from "./qemu/guest.ts";
 import { Replicas, type ReplicasPorts } from "./replicas/replicas.ts";
 import { Streams } from "./streams.ts";
@@ -57,6 +58,7 @@ export class Agent {
   private readonly streams: Streams;
   private readonly replicas: Replicas;
   private readonly merges: Merges;
+  private readonly protections: Protections;
   private readonly verifying = new WeakSet<Guest>();
   private readonly observe: (question: Observe) => void;
   private lastCapacity: Capacity | undefined;
@@ -74,6 +76,8 @@ export class Agent {
     const chainsOf = (vmId: VmId): Chains => this.machine.state.vms[vmId]?.chains ?? {};
     this.observe = observer(ports);
     this.merges = new Merges({ log, hypervisor, chainsOf, dispatch });
+    const shared = { merges: this.merges, gate: this.streams.gate, dispatch };
+    this.protections = new Protections({ ...ports, ...shared, state: () => this.machine.state });
   }
 
   /** The worker's first act: whoever was stopped by an epoch goes on, before any link is up. */
@@ -103,6 +107,7 @@ export class Agent {
    * new life of the agent takes them over.
    */
   async close(): Promise<void> {
+    await this.protections.close();
     await this.streams.close("The agent stops");
     await this.settled();
     await this.replicas.close();
@@ -138,6 +143,7 @@ export class Agent {
       case "hold-replica":
       case "seal-replica":
       case "drop-replica":
+      case "protect":
         return this.dispatch(message);
       case "freeze":
         return void this.freeze(message);
@@ -205,6 +211,7 @@ export class Agent {
         return this.endStream(effect);
       case "send-released": {
         const { vmId, reason, epoch } = effect.released;
+        if (this.protections.sendReleased(effect.released)) return;
         return this.streams.out(vmId)?.sendReleased(reason, epoch);
       }
       case "hold-replica":
@@ -213,6 +220,8 @@ export class Agent {
         return void this.replicas.seal(effect.vmId, effect.term);
       case "drop-replica":
         return this.onLane(effect.vmId, () => this.replicas.drop(effect.stream));
+      case "protect":
+        return this.onLane(effect.vmId, () => this.protections.apply(effect.vmId));
       case "report":
         return this.report(effect.report);
       case "refuse":
@@ -261,10 +270,12 @@ export class Agent {
   private async letRun(vmId: VmId): Promise<void> {
     const guest = this.ports.hypervisor.get(vmId)?.guest;
     if (guest === undefined || !mayRun(this.machine.state, vmId)) return;
-    await guest.resume();
+    await this.protections.resume(vmId, guest);
     crashPoint("agent-active-continued", guest.identity.pid);
     this.dispatch({ type: "guest-running", vmId });
-    if (this.machine.state.vms[vmId]?.outgoing === undefined) this.merges.begin(vmId);
+    const isCut =
+      this.machine.state.vms[vmId]?.outgoing !== undefined || this.protections.has(vmId);
+    if (!isCut) this.merges.begin(vmId);
   }
 
   private async guestFailed(vmId: VmId, thrown: unknown): Promise<void> {
@@ -302,6 +313,9 @@ export class Agent {
 
   private async stream({ migrateOut }: Of<"stream">): Promise<void> {
     const { vmId, stream } = migrateOut;
+    if (migrateOut.replica === true) return this.protections.swap(migrateOut);
+    // A shadow is for one way out; it begins anew when the move is refused.
+    await this.protections.end(vmId);
     // No device state can be saved while a block job runs, and no frozen layer may change.
     await this.merges.stop(vmId);
     const vm = this.machine.state.vms[vmId];
@@ -310,9 +324,10 @@ export class Agent {
   }
 
   /** The stream hears it at once; what is asked of the guest next waits for its end. */
-  private endStream({ vmId, reason }: Of<"end-stream">): void {
+  private endStream({ vmId, stream, reason }: Of<"end-stream">): void {
+    const swap = this.protections.swapOf(vmId, stream)?.cancel(reason);
     const ended = this.streams.endMigrate(vmId, reason);
-    this.onLane(vmId, () => ended);
+    this.onLane(vmId, async () => void (await Promise.all([swap, ended])));
   }
 
   private report(report: VmReport): void {

@@ -58,7 +58,8 @@ export class Streams {
   private readonly dispatch: (event: Event) => void;
   private readonly outgoing = new Map<VmId, OutgoingStream>();
   private readonly incoming = new Map<VmId, Incoming>();
-  private readonly gate = new PauseGate();
+  /** Of all that pause a guest here. */
+  readonly gate = new PauseGate();
 
   constructor(ports: StreamPorts, dispatch: (event: Event) => void) {
     this.ports = ports;

@@ -1,12 +1,15 @@
 /**
  * What there is to do between two cuts: merging layers, and catching up.
  *
- * Rule: nothing reads frozen disks while layers are merged. Merging has the first half of the time,
- *       and longer only when a chain has few layers left.
+ * Rule 1: nothing reads frozen disks while layers are merged. Merging has the first half of the
+ *         time, and longer only when a chain has few layers left.
+ * Rule 2: everybody who waits has a turn between any two cuts, however little time there is: where
+ *         cuts take as long as their interval, nobody would be filled otherwise.
  */
 import type { Clock } from "../../runtime/clock.ts";
 import { LAYERS_MAX } from "../authority/state.ts";
 import { catchUp, wantsMore } from "./catch-up.ts";
+import type { SecondaryLink } from "./secondary-link.ts";
 import type { Session } from "./session.ts";
 import type { Between } from "./swap.ts";
 
@@ -32,11 +35,16 @@ export function betweenCuts(session: Session, { goesOn, rest }: BetweenPorts): B
       await merges.stop();
       session.frozen.forget();
     };
-    for (let turn = 0; goesOn() && !stop() && clock.nowMs() < dueMs; turn++) {
+    const served = new Set<SecondaryLink>();
+    while (goesOn() && !stop()) {
       const waiting = [...session.links.values()].filter((link) => wantsMore(session, link));
-      const link = waiting[turn % waiting.length];
-      if (link === undefined) await rest(dueMs);
-      else await catchUp(session, link, still);
+      const link = waiting.find((one) => !served.has(one));
+      if (link !== undefined) {
+        served.add(link);
+        await catchUp(session, link, still);
+      } else if (clock.nowMs() >= dueMs) break;
+      else if (waiting.length === 0) await rest(dueMs);
+      else served.clear();
       await breathe();
     }
     if (!goesOn() || stop()) await merges.stop();

@@ -58,22 +58,24 @@ export async function pausedCut(
   session: Session,
   first: boolean,
 ): Promise<Paused | string | undefined> {
-  const { gate, dispatch, definition } = session.ports;
+  const { gate, dispatch, definition, guest } = session.ports;
+  await letGo(session);
+  if (guest.phase() !== "running") return `The guest is ${guest.phase()}`;
   const prepared = await attempt(() => prepareCut(session, { first, early: false }));
   if (typeof prepared === "string" || prepared === undefined) return prepared;
   try {
     return await gate.ahead(() => pause(session, prepared));
   } finally {
     await letGo(session);
-    if (session.ports.guest.phase() === "running") {
+    if (guest.phase() === "running") {
       dispatch({ type: "cut-over", vmId: definition.id });
-      crashPoint("agent-cut-continue", session.ports.guest.identity.pid);
+      crashPoint("agent-cut-continue", guest.identity.pid);
     }
   }
 }
 
 /** A guest that a cut has stopped goes on, if it still may. */
-export async function letGo({ ports }: Session): Promise<void> {
+async function letGo({ ports }: Session): Promise<void> {
   const { guest, standing, log } = ports;
   const stands = guest.phase() === "paused" || guest.phase() === "postmigrate";
   if (!stands || !standing.stoppedByAgent() || !standing.mayRun()) return;

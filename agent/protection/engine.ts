@@ -21,7 +21,7 @@ import type { StreamId } from "../../protocol/ids.ts";
 import type { Protect, Secondary } from "../../protocol/replication.ts";
 import { openScanner } from "../capture/scan-ram.ts";
 import { betweenCuts, within } from "./between.ts";
-import { letGo, type Paused, pausedCut } from "./cut.ts";
+import { type Paused, pausedCut } from "./cut.ts";
 import { FrozenDisks } from "./frozen.ts";
 import { SecondaryLink } from "./secondary-link.ts";
 import type { EnginePorts, MeasuredCut, Session } from "./session.ts";
@@ -46,6 +46,7 @@ export class Protection {
   private ended = false;
   private wake: () => void = () => {};
   private swapping: Swap | undefined;
+  private turn: Promise<unknown> = Promise.resolve();
   private cuts = 0;
   private newest: NewestCut | undefined;
   private readonly taken = new TakenTimes();
@@ -67,6 +68,7 @@ export class Protection {
   /** Ends it; the guest is then the caller's. */
   async end(): Promise<void> {
     this.ended = true;
+    if (this.swapping?.released === false) void this.swapping.cancel("The protection ends");
     this.poke();
     await this.finished;
   }
@@ -80,6 +82,13 @@ export class Protection {
   /** The swap of this stream, if there is one under way. */
   swapOf(stream: StreamId | undefined): Swap | undefined {
     return this.swapping?.command.stream === stream ? this.swapping : undefined;
+  }
+
+  /** Does what stops or continues the guest, after who is at it. It bears one at a time. */
+  alone<Value>(work: () => Promise<Value>): Promise<Value> {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => {});
+    return done;
   }
 
   private async run(): Promise<void> {
@@ -139,6 +148,7 @@ export class Protection {
       touched: new Parts(geometry),
       links: new Map(),
       held: undefined,
+      alone: (work) => this.alone(work),
       assertGoing: () => this.assertGoing(),
     };
   }
@@ -194,12 +204,7 @@ export class Protection {
   private async cut(session: Session, first: boolean): Promise<MeasuredCut | undefined> {
     const { guest } = this.ports;
     if (guest.phase() === "gone") throw new SystemError("QEMU_EXITED", "The guest has ended");
-    await letGo(session);
-    if (guest.phase() !== "running") {
-      this.reason = `The guest is ${guest.phase()}`;
-      return undefined;
-    }
-    const paused = await pausedCut(session, first);
+    const paused = await this.alone(() => pausedCut(session, first));
     if (paused === undefined) {
       this.ended = true;
       return undefined;

@@ -14,6 +14,7 @@ import type { Event, State, VmState } from "../authority/state.ts";
 import type { Running } from "../hypervisor.ts";
 import type { Merges } from "../merges.ts";
 import type { PauseGate } from "../migration/gate.ts";
+import type { Guest } from "../qemu/guest.ts";
 import type { StreamPorts } from "../streams.ts";
 import { Protection } from "./engine.ts";
 import type { EnginePorts } from "./session.ts";
@@ -51,6 +52,15 @@ export class Protections {
     await this.end(vmId);
     if (policy === undefined || running === undefined) return;
     this.engines.set(vmId, new Protection(policy, this.enginePorts(vmId, running)));
+  }
+
+  /** Lets the guest run while no cut is at it. */
+  async resume(vmId: VmId, guest: Guest): Promise<void> {
+    const engine = this.engines.get(vmId);
+    const go = async (): Promise<void> => {
+      if (mayRun(this.ports.state(), vmId)) await guest.resume();
+    };
+    await (engine?.ports.guest === guest ? engine.alone(go) : go());
   }
 
   /** Ends it; resolves once it touches the guest no more. */

@@ -95,6 +95,8 @@ export interface Session {
   readonly links: Map<StreamId, SecondaryLink>;
   /** Undefined: the shadow is of no one instant. */
   held: HeldCut | undefined;
+  /** Does what stops or continues the guest, after who is at it. */
+  readonly alone: <Value>(work: () => Promise<Value>) => Promise<Value>;
   /** Throws what ended the work, if something has. */
   readonly assertGoing: () => void;
 }

@@ -68,7 +68,7 @@ export class Swap {
       this.link = link;
       this.sentBefore = link.sentBytes;
       const expectedMs = await this.approach(link, cut, between);
-      await this.last(session, link, expectedMs);
+      await session.alone(() => this.last(session, link, expectedMs));
       if (this.released) await Promise.race([this.activated.promise, this.late()]);
     } catch (thrown) {
       const reason = reasonOf(this.failure ?? thrown);
