@@ -343,8 +343,8 @@ export class Protection {
 }
 
 /**
- * Reads RAM into the empty shadow, and notes what is not zero. The shadow of an earlier life of this
- * agent is gone, and with it what anybody has: whoever names a root lacks everything.
+ * Reads RAM into the empty shadow, and notes what is not zero. The shadow of an earlier life of
+ * this agent is gone, and with it what anybody has: whoever names a root lacks everything.
  */
 async function firstLook({ scanner, geometry, touched, ports, assertGoing }: Session) {
   await scanner.encode("full", {
