@@ -57,13 +57,14 @@ export function addParameterCommands(program: Command, world: World): void {
     .argument("[host]", "whose", parsedBy(hostId))
     .action(async (host: HostId | undefined, _options, command: Command) => {
       const options = optionsOf(command);
-      const { parameters } = await withClient(world, options, (client) =>
-        client.ask<{ parameters: ShownParameter[] }>({
+      const { parameters, left } = await withClient(world, options, (client) =>
+        client.ask<{ parameters: ShownParameter[]; left: number }>({
           method: "parameters",
           ...(host === undefined ? {} : { hostId: host }),
         }),
       );
       show(world, options.output, parameters, () => renderTable(HEADINGS, parameters.map(row)));
+      if (left > 0) world.err(`${left} more hosts: name one\n`);
     });
 }
 

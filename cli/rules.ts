@@ -106,9 +106,10 @@ function addShow(rules: Command, world: World): void {
       const options = optionsOf(command);
       const shown = await withClient(world, options, async (client) => {
         const of = text === undefined ? {} : { vmId: await idOf(client, text) };
-        return client.ask<{ rules: ShownRules[] }>({ method: "rules-show", ...of });
+        return client.ask<{ rules: ShownRules[]; left: number }>({ method: "rules-show", ...of });
       });
       show(world, options.output, shown.rules, () => rulesTable(shown.rules));
+      if (shown.left > 0) world.err(`${shown.left} more VMs have rules: name one\n`);
     });
 }
 

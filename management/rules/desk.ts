@@ -15,6 +15,10 @@ import { secondariesOf, siteOf, situationOf } from "./situation.ts";
 import { beginRules, type VmRules } from "./standing.ts";
 import { knownOf, valuesOf } from "./values.ts";
 
+/** In one answer, unless one is named: the longest fit a message. */
+export const RULES_ANSWERED_MAX = 500;
+export const HOSTS_ANSWERED_MAX = 200;
+
 export type DeskAsk = Extract<
   Ask,
   {
@@ -85,9 +89,13 @@ function unknown(): DeskAnswer {
 function show(vmId: VmId | undefined, { state }: DeskPorts): DeskAnswer {
   const all = Object.values(state.rules).filter((one) => vmId === undefined || one.vmId === vmId);
   if (vmId !== undefined && all.length === 0) return unknown();
-  return result({
-    rules: all.map(({ vmId: id, rules, wallTime }) => ({ vmId: id, rules, wallTime })),
-  });
+  const told = all.slice(0, RULES_ANSWERED_MAX);
+  const rules = told.map(({ vmId: id, rules: set, wallTime }) => ({
+    vmId: id,
+    rules: set,
+    wallTime,
+  }));
+  return result({ rules, left: all.length - told.length });
 }
 
 /** What the rules would say if they were set now: nothing is changed. */
@@ -126,28 +134,30 @@ function hostUnknown(hostId: HostId): DeskAnswer {
   return { is: "refused", code: "HOST_UNKNOWN", reason: `Host ${hostId} is unknown` };
 }
 
-/** All of Lifeboat's own, known or not, and what is fed. */
-function listParameters(hostId: HostId | undefined, { state, board, atMs }: DeskPorts): DeskAnswer {
-  const hosts = Object.keys(state.settings.hosts) as HostId[];
+/** Of each host all of Lifeboat's own, known or not, and what is fed. */
+function listParameters(hostId: HostId | undefined, ports: DeskPorts): DeskAnswer {
+  const hosts = Object.keys(ports.state.settings.hosts) as HostId[];
   if (hostId !== undefined && !hosts.includes(hostId)) return hostUnknown(hostId);
   const wanted = hostId === undefined ? hosts : [hostId];
-  const parameters = wanted.flatMap((host): ShownParameter[] => {
-    const known = knownOf(state, board, host, atMs);
-    const missing = Object.keys(PARAMETERS).filter(
-      (name) => !known.some((one) => one.name === name),
-    );
-    return [
-      ...known.map(({ name, value, from, ageMs, leftMs }) => ({
-        hostId: host,
-        name,
-        unit: kindOf(name).unit,
-        value,
-        from,
-        ageSeconds: Math.round(ageMs / 1_000),
-        ...(leftMs === undefined ? {} : { leftSeconds: Math.round(leftMs / 1_000) }),
-      })),
-      ...missing.map((name) => ({ hostId: host, name, unit: kindOf(name).unit, value: null })),
-    ];
-  });
-  return result({ parameters });
+  const told = wanted.slice(0, HOSTS_ANSWERED_MAX);
+  const parameters = told.flatMap((host) => parametersOf(host, ports));
+  return result({ parameters, left: wanted.length - told.length });
+}
+
+function parametersOf(hostId: HostId, { state, board, atMs }: DeskPorts): ShownParameter[] {
+  const known = knownOf(state, board, hostId, atMs);
+  const names = new Set(known.map(({ name }) => name));
+  const missing = Object.keys(PARAMETERS).filter((name) => !names.has(name));
+  return [
+    ...known.map(({ name, value, from, ageMs, leftMs }) => ({
+      hostId,
+      name,
+      unit: kindOf(name).unit,
+      value,
+      from,
+      ageSeconds: Math.round(ageMs / 1_000),
+      ...(leftMs === undefined ? {} : { leftSeconds: Math.round(leftMs / 1_000) }),
+    })),
+    ...missing.map((name) => ({ hostId, name, unit: kindOf(name).unit, value: null })),
+  ];
 }

@@ -11,6 +11,7 @@ const messages = suite("parseMessage");
 const OPTIONAL = [
   "frozen.definition",
   "response.result",
+  "telemetry.parameters",
   "replica-status.newest",
   "replica-status.lagMs",
   "protect-vm.policy",

@@ -64,7 +64,14 @@ const SAMPLES: Record<MessageType, object> = {
     },
   },
   delivered: { spool: "0123456789abcdef", sequence: 1 },
-  telemetry: { serverId: "alpha", risk: 0.1, sensors: 9, sensorFaults: 1, residentBytes: 7 },
+  telemetry: {
+    serverId: "alpha",
+    risk: 0.1,
+    sensors: 9,
+    sensorFaults: 1,
+    residentBytes: 7,
+    parameters: { temperature: 40.5 },
+  },
   baselines: {
     serverId: "alpha",
     baselines: [
