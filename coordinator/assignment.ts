@@ -11,6 +11,7 @@ import type { VmId } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
 import { highestTerm } from "./standing.ts";
 import {
+  busy,
   type Config,
   type Effect,
   type Host,
@@ -18,7 +19,6 @@ import {
   reportFrom,
   type State,
   type Step,
-  sagaFor,
   type Vm,
   vmOf,
   vmRecordOf,
@@ -79,7 +79,7 @@ function compareTerms(state: State, host: Host, vm: Vm, report: VmReport): Step 
   const termMax = Math.max(vm.termMax, highestTerm(report));
   const running = report.phase === "active" && report.guest === "running";
   let next: Vm = { ...vm, termMax };
-  if (holdsTerm(report) && report.term > vm.term && sagaFor(state, vm.vmId) === undefined) {
+  if (holdsTerm(report) && report.term > vm.term && !busy(state, vm.vmId)) {
     const desired = report.phase === "active" ? "running" : "stopped";
     next = { ...next, term: report.term, hostId: host.hostId, desired };
   }
@@ -93,7 +93,7 @@ function compareTerms(state: State, host: Host, vm: Vm, report: VmReport): Step 
 
 /** What is to be done about one VM that no saga is moving. */
 export function settle(state: State, vm: Vm, atMs: number, config: Config): Step {
-  if (sagaFor(state, vm.vmId) !== undefined) return [state, []];
+  if (busy(state, vm.vmId)) return [state, []];
   const [next, effects] = settleHolder(state, vm, atMs, config);
   return [next, [...effects, ...leftovers(next, next.vms[vm.vmId] ?? vm)]];
 }
@@ -108,13 +108,21 @@ function settleHolder(state: State, vm: Vm, atMs: number, config: Config): Step 
   if (vm.desired === "stopped") return stop(state, vm, report, atMs, config);
   if (report?.phase === "active" && report.term === vm.term) return [state, []];
   if (report?.phase === "incoming") return hold(state, vm, `It is incoming on ${vm.hostId}`);
-  if (report?.phase === "released") {
+  if (report?.phase === "released" && !isBurntSince(state, report)) {
     return hold(state, vm, `${vm.hostId} gave it up to term ${report.toTerm ?? "?"}`);
   }
-  if (report !== undefined && highestTerm(report) > vm.term && !holdsTerm(report)) {
+  const kept = report !== undefined && (holdsTerm(report) || report.phase === "released");
+  if (report !== undefined && highestTerm(report) > vm.term && !kept) {
     return hold(state, vm, `${vm.hostId} gave it up to term ${highestTerm(report)}`);
   }
   return grantAgain(state, vm, report, atMs, config);
+}
+
+/** The move to that term ended without it: its target had burnt it when the source was off. */
+function isBurntSince(state: State, { vmId, toTerm }: VmReport): boolean {
+  return Object.values(state.sagas).some((saga) => {
+    return saga.vmId === vmId && saga.toTerm === toTerm && saga.outcome === "failed";
+  });
 }
 
 /** By the term under which it runs there: a later grant may have been lost on its way. */
@@ -147,6 +155,13 @@ function grantAgain(
   }
   const unanswered = report === undefined || report.termSeen < vm.term;
   const term = unanswered && vm.attempts > 0 ? vm.term : vm.termMax + 1;
+  return grantTo(state, vm, term, atMs, config);
+}
+
+/** The host on record gets the VM under this term; asked of again only after a pause. */
+export function grantTo(state: State, vm: Vm, term: number, atMs: number, config: Config): Step {
+  const { bootId } = state.hosts[vm.hostId] ?? {};
+  if (bootId === undefined) return [state, []];
   const next: Vm = {
     ...vm,
     term,
@@ -159,7 +174,7 @@ function grantAgain(
     vmId: vm.vmId,
     term,
     hostId: vm.hostId,
-    bootId: holder.bootId,
+    bootId,
     start: vm.ran ? "again" : "first",
     definition: vm.definition,
   };
@@ -173,7 +188,7 @@ function grantAgain(
 }
 
 /** Copies of the VM elsewhere, below the term in force, once that is seen to run. */
-function leftovers(state: State, vm: Vm): Effect[] {
+export function leftovers(state: State, vm: Vm): Effect[] {
   const inForce = reportFrom(state, vm.hostId, vm.vmId);
   const runs = inForce?.phase === "active" && inForce.term === vm.term && inForce.verified;
   const effects: Effect[] = [];

@@ -3,11 +3,11 @@
  * @module
  */
 import { z } from "zod";
-import { address, serverId } from "../protocol/ids.ts";
+import { address, name, serverId } from "../protocol/ids.ts";
 import { PING_MS } from "../runtime/heartbeat.ts";
 import { redfishConfig } from "../runtime/redfish-config.ts";
 import { COORDINATOR_LISTEN } from "../runtime/site.ts";
-import { DEFAULTS } from "./state.ts";
+import { DEFAULTS, REPLICA_LIMITS } from "./state.ts";
 
 const durationMs = z.int().min(100).max(3_600_000);
 
@@ -32,6 +32,17 @@ const section = z.strictObject({
     .prefault({}),
   /** Servers that can be fenced: by whom, and which machine it must be. */
   servers: z.record(serverId, z.strictObject({ redfish: redfishConfig, uuid })).default({}),
+  /** In which rack a server is, for replicas that shall be in another. */
+  racks: z.record(serverId, name).default({}),
+  replicas: z
+    .strictObject({
+      replaceMs: z.int().min(100).max(86_400_000).default(REPLICA_LIMITS.replaceMs),
+      statusMs: durationMs.default(REPLICA_LIMITS.statusMs),
+      sealMs: durationMs.default(REPLICA_LIMITS.sealMs),
+      sealAwayMs: durationMs.default(REPLICA_LIMITS.sealAwayMs),
+      promoteMs: durationMs.default(REPLICA_LIMITS.promoteMs),
+    })
+    .prefault({}),
   fence: z
     .strictObject({
       holdMs: durationMs.default(DEFAULTS.fence.holdMs),

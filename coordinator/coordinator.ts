@@ -8,15 +8,23 @@ import type { VmReport } from "../protocol/authority.ts";
 import type { HostId, VmId } from "../protocol/ids.ts";
 import { settle, takeReport } from "./assignment.ts";
 import { fencesKept } from "./automatic-fence.ts";
-import { migrate } from "./begin.ts";
+import { migrate, switchOver } from "./begin.ts";
+import { advanceFailover, resultOf as resultOfFailover } from "./failover.ts";
+import { failover, failoverIfOff } from "./failover-begin.ts";
+import { type FailoverRecord, failoverOf } from "./failover-record.ts";
 import * as fencing from "./fencing.ts";
 import { advance, resultOf } from "./migrate.ts";
+import { protectVm, takeStatus } from "./protect.ts";
+import { type At, settleProtection } from "./protection.ts";
+import { type FreshIds, type ProtectionRecord, protectionOf } from "./protection-record.ts";
+import { protectionStates } from "./protection-state.ts";
 import * as request from "./requests.ts";
 import { standsAsBefore } from "./standing.ts";
 import {
   type Config,
   type Effect,
   type Event,
+  failoverFor,
   type Host,
   type HostRecord,
   hostOf,
@@ -45,7 +53,20 @@ const UNTOLD: ReadonlySet<Event["type"]> = new Set([
   "fence",
   "power-answer",
   "observed",
+  "replica-status",
+  "protection-status",
 ]);
+
+/** How often the fleet is sent because replicas got older, or fuller. */
+const FLEET_MS = 1_000;
+
+/** What else is durable, beside hosts, VMs and migrations. */
+export interface Kept {
+  readonly protections: readonly ProtectionRecord[];
+  readonly failovers: readonly FailoverRecord[];
+}
+
+const NOTHING_KEPT: Kept = { protections: [], failovers: [] };
 
 /** The state of a new life: what is durable, and nobody heard yet. */
 export function start(
@@ -53,6 +74,7 @@ export function start(
   vms: readonly VmRecord[],
   sagas: readonly SagaRecord[],
   atMs: number,
+  { protections, failovers }: Kept = NOTHING_KEPT,
 ): State {
   return {
     hosts: Object.fromEntries(hosts.map((host) => [host.hostId, hostOf(host)])),
@@ -65,15 +87,38 @@ export function start(
       atMs,
     ),
     automaticFences: fencesKept(hosts, atMs),
+    protections: Object.fromEntries(protections.map((one) => [one.vmId, protectionOf(one)])),
+    failovers: Object.fromEntries(failovers.map((one) => [one.vmId, failoverOf(one, atMs)])),
+    nowMs: atMs,
+    told: { atMs: Number.NEGATIVE_INFINITY, states: "", fresh: false },
   };
 }
 
 export function step(state: State, event: Event, config: Config): Step {
-  const [taken, first] = take(state, event, config);
+  const before = { ...state, nowMs: event.atMs };
+  const [taken, first] = take(before, event, config);
   const [settled, then] = settleAfter(taken, event, config);
-  const effects = [...first, ...then];
-  const changed = settled !== state && !UNTOLD.has(event.type);
-  return [settled, changed ? [...effects, request.fleetOf(settled, config)] : effects];
+  return tell(before, settled, event, [...first, ...then], config);
+}
+
+/** The fleet, if it has changed; what only grows older or fuller is not told at each word of it. */
+function tell(
+  before: State,
+  state: State,
+  event: Event,
+  effects: readonly Effect[],
+  config: Config,
+): Step {
+  const { told } = state;
+  const { type, atMs } = event;
+  const states = type === "tick" ? protectionStates(state, config) : told.states;
+  const aged = told.fresh && atMs - told.atMs >= FLEET_MS;
+  const due = type === "tick" && (states !== told.states || aged);
+  const host = effects.some((effect) => effect.type === "save-host");
+  const changed = state !== before && (!UNTOLD.has(type) || host);
+  if (!due && !changed) return [state, effects];
+  const next = { ...state, told: { atMs, states, fresh: false } };
+  return [next, [...effects, request.fleetOf(next, config)]];
 }
 
 function take(state: State, event: Event, config: Config): Step {
@@ -105,7 +150,7 @@ function take(state: State, event: Event, config: Config): Step {
     case "power-answer":
       return powerAnswer(state, event, config);
     case "identify-host":
-      return request.identifyHost(state, event);
+      return request.identifyHost(state, event, config);
     case "migrate":
       return migrate(state, event);
     case "cancel-saga":
@@ -118,6 +163,15 @@ function take(state: State, event: Event, config: Config): Step {
       return request.runVm(state, event);
     case "end-vm":
       return request.endVm(state, event);
+    case "protect-vm":
+      return protectVm(state, event, config);
+    case "failover":
+      return failover(state, event, config);
+    case "switch-over":
+      return switchOver(state, event);
+    case "replica-status":
+    case "protection-status":
+      return takeStatus(state, event);
     case "tick":
       return tick(state, event.atMs, config);
   }
@@ -214,7 +268,11 @@ function progress(state: State, event: Of<"migration-progress">): Step {
 function managementUp(state: State): Step {
   const finished = Object.values(state.sagas).filter((saga) => saga.phase === "done");
   const results = finished.map((saga) => resultOf(saga, state));
-  return [{ ...state }, results];
+  const failed = Object.values(state.failovers).flatMap((one) => {
+    const vm = state.vms[one.vmId];
+    return vm === undefined || one.phase !== "done" ? [] : resultOfFailover(one, vm);
+  });
+  return [{ ...state }, [...results, ...failed]];
 }
 
 /** It was asked by a fence, or by whom suspects its host. */
@@ -247,27 +305,48 @@ function tidy(state: State, atMs: number, config: Config): Step {
 /** Advances every saga and assignment that the event can have touched. */
 function settleAfter(state: State, event: Event, config: Config): Step {
   const effects: Effect[] = [];
+  const fresh = event.type === "tick" ? (event.fresh ?? []) : [];
+  let used = 0;
   let next = state;
   for (const id of vmsTouched(state, event)) {
-    const saga = sagaFor(next, id);
-    if (saga !== undefined) {
-      const [after, asked] = advance(next, saga, event.atMs, config);
+    for (const part of SETTLED) {
+      const vm = next.vms[id];
+      if (vm === undefined) break;
+      const [after, asked] = part({ state: next, vm, atMs: event.atMs, config }, fresh[used]);
+      if (copiesOf(after, id) > copiesOf(next, id)) used++;
       next = after;
       effects.push(...asked);
     }
-    const vm = next.vms[id];
-    if (vm === undefined) continue;
-    const [after, asked] = settle(next, vm, event.atMs, config);
-    next = after;
-    effects.push(...asked);
   }
   return [next, effects];
+}
+
+/** One after the other: each is done only of a VM that those before it leave alone. */
+const SETTLED: readonly ((now: At, fresh: FreshIds | undefined) => Step)[] = [
+  ({ state, vm, atMs, config }) => {
+    const saga = sagaFor(state, vm.vmId);
+    return saga === undefined ? [state, []] : advance(state, saga, atMs, config);
+  },
+  ({ state, vm, atMs, config }) => {
+    const current = failoverFor(state, vm.vmId);
+    return current === undefined
+      ? failoverIfOff(state, vm, atMs, config)
+      : advanceFailover(state, current, atMs, config);
+  },
+  ({ state, vm, atMs, config }) => settle(state, vm, atMs, config),
+  settleProtection,
+];
+
+function copiesOf(state: State, id: VmId): number {
+  return state.protections[id]?.copies.length ?? 0;
 }
 
 function vmsTouched(state: State, event: Event): VmId[] {
   switch (event.type) {
     case "vm-report":
       return [event.report.vmId];
+    case "protect-vm":
+      return [event.vmId];
     case "refusal":
     case "migration-progress":
     case "identify-host":
@@ -281,6 +360,10 @@ function vmsTouched(state: State, event: Event): VmId[] {
     case "agent-up":
     case "agent-down":
     case "migrate":
+    case "switch-over":
+    case "failover":
+    case "replica-status":
+    case "protection-status":
       return [];
     case "tick":
     case "inventory":

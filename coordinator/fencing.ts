@@ -16,7 +16,7 @@ import {
 } from "./fence.ts";
 import { guestsBelieved } from "./guests.ts";
 import { peersSee } from "./observers.ts";
-import { fail, fleetOf, succeed } from "./requests.ts";
+import { fail, succeed } from "./requests.ts";
 import {
   type Config,
   type Effect,
@@ -56,7 +56,6 @@ export function fence(state: State, event: Of<"fence">, config: Config): Step {
   const [next, effects] = take(
     state,
     beginFence({ operationId, by: "operator", hostId, serverId, uuid }, event.atMs),
-    config,
   );
   return [next, [{ type: "note", text, causedBy: operationId }, ...effects]];
 }
@@ -87,9 +86,9 @@ export function powerAnswer(state: State, event: Of<"power-answer">, config: Con
   const { fence: current } = state;
   if (current?.operationId !== event.operationId) return [state, []];
   const why = whyNotNow(state, current, config);
-  if (why !== undefined) return take(state, { type: "failed", reason: why }, config);
+  if (why !== undefined) return take(state, { type: "failed", reason: why });
   const seen = witnesses(state, current, config);
-  return take(state, answerFence(current, event, seen, event.atMs, config.fence), config);
+  return take(state, answerFence(current, event, seen, event.atMs, config.fence));
 }
 
 /** What a fence of its own may have lost since it began, before `ForceOff` is asked. */
@@ -106,7 +105,7 @@ export function tickFencing(state: State, atMs: number, config: Config): Step {
   const { fence: current } = state;
   if (current !== undefined) {
     const seen = witnesses(state, current, config);
-    return take(state, tickFence(current, seen, atMs, config.fence), config);
+    return take(state, tickFence(current, seen, atMs, config.fence));
   }
   const [kept, saved] = expireFences(state, atMs);
   const [next, effects] = fenceSuspected(kept, atMs, config);
@@ -124,7 +123,7 @@ function fenceSuspected(state: State, atMs: number, config: Config): Step {
   const numbered = { ...state, suspicion: { ...state.suspicion, rounds: rounds + 1 } };
   const [counted, saved] = countFence(numbered, host, atMs);
   const target = { operationId, by: "automatic", hostId, serverId, uuid } as const;
-  const [next, effects] = take(counted, beginFence(target, atMs), config);
+  const [next, effects] = take(counted, beginFence(target, atMs));
   const text = `Fencing ${hostId}, suspected: its server ${serverId} is to be switched off`;
   return [next, [...saved, { type: "note", text, causedBy: operationId }, ...effects]];
 }
@@ -152,7 +151,7 @@ function witnesses(state: State, { hostId, serverId }: Fence, config: Config): W
   return { agentSilent, nicSilentSinceMs, peers: peersSee(state, hostId, config) };
 }
 
-function take(state: State, step: FenceStep, config: Config): Step {
+function take(state: State, step: FenceStep): Step {
   switch (step.type) {
     case "on": {
       const next = step.fence === state.fence ? state : { ...state, fence: step.fence };
@@ -161,7 +160,7 @@ function take(state: State, step: FenceStep, config: Config): Step {
     case "failed":
       return failed(state, step.reason);
     case "proven":
-      return proven(state, step.proof, config);
+      return proven(state, step.proof);
   }
 }
 
@@ -176,7 +175,7 @@ function failed(state: State, reason: string): Step {
 }
 
 /** The proof is durable with its host before anybody hears of it, and whole in the time line. */
-function proven(state: State, proof: OffProof, config: Config): Step {
+function proven(state: State, proof: OffProof): Step {
   const { hostId, serverId, by, operationId: causedBy } = proof;
   const { fence: _done, ...rest } = state;
   const host = state.hosts[hostId];
@@ -191,7 +190,6 @@ function proven(state: State, proof: OffProof, config: Config): Step {
     [
       { type: "save-host", host: hostRecordOf(offHost) },
       { type: "note", text, causedBy, detail: proof },
-      fleetOf(next, config),
       ...(by === "operator" ? [succeed(causedBy, proof)] : []),
     ],
   ];

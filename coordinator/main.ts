@@ -8,6 +8,7 @@ import { runServer } from "../runtime/server-program.ts";
 import { foldersOf, readConfig } from "../runtime/site.ts";
 import { coordinatorFile } from "./config.ts";
 import { servicePowers } from "./power.ts";
+import { protectedWhenLastHeard } from "./protection-state.ts";
 import { startCoordinator } from "./shell.ts";
 import { DEFAULTS } from "./state.ts";
 import { openCoordinatorStore } from "./store.ts";
@@ -34,6 +35,9 @@ await runServer("coordinator", async (args, log) => {
         perDayMax: file.coordinator.automaticFencesPerDay,
       },
       servers: file.coordinator.servers,
+      replicas: file.coordinator.replicas,
+      protectedWithinRpo: protectedWhenLastHeard,
+      racks: file.coordinator.racks,
     },
     powers: servicePowers(file.coordinator.servers),
     store,

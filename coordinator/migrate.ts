@@ -64,6 +64,8 @@ interface Now {
 
 function preparing(now: Now): Step {
   const { state, saga, target, source } = now;
+  const gone = sourceGone(now);
+  if (gone !== undefined) return gone;
   if (refusedBySource(saga, source)) return abort(now, "The source cannot release the VM");
   if (isIncoming(saga, target) && target.address !== undefined) return enter(now, "moving");
   if (isBurnt(saga, target)) return abort(now, target.reason ?? "The target refused");
@@ -79,6 +81,7 @@ function preparing(now: Now): Step {
     source: saga.source,
     token: saga.token,
     definition,
+    ...(saga.replica === true ? { replica: true } : {}),
   });
 }
 
@@ -99,6 +102,8 @@ function moving(now: Now): Step {
       epoch: source.epoch ?? -1,
     });
   }
+  const gone = sourceGone(now);
+  if (gone !== undefined) return gone;
   if (refusedBySource(saga, source)) return abort(now, source?.reason ?? "The source refused");
   if (isBurnt(saga, target)) return abort(now, target.reason ?? "The target gave up");
   const stalled = now.atMs - saga.movedAtMs >= (now.config?.stallMs ?? Number.POSITIVE_INFINITY);
@@ -117,7 +122,23 @@ function moving(now: Now): Step {
     address: target.address,
     token: saga.token,
     limits: saga.limits,
+    ...(saga.replica === true ? { replica: true } : {}),
   });
+}
+
+/**
+ * The source is off, and may have released before: once the target has burnt its term, nothing of
+ * this move can run any more, and a replica may be promoted. Undefined: nobody waits for that.
+ */
+function sourceGone(now: Now): Step | undefined {
+  const { state, saga, target } = now;
+  const { source, vmId, toTerm } = saga;
+  const off = state.hosts[source]?.off;
+  const { copies = [] } = state.protections[vmId] ?? {};
+  if (off === undefined || copies.length === 0) return undefined;
+  const reason = `${source} is off: ${off.reason}`.slice(0, 1_000);
+  if (isBurnt(saga, target)) return finish(now, "failed", reason, []);
+  return resend(now, saga.target, { type: "burn", vmId, term: toTerm, reason });
 }
 
 /** Until the source has refused, it may still have released: then there is no way back. */
@@ -131,6 +152,8 @@ function aborting(now: Now): Step {
     const effects: Effect[] = isBurnt(saga, target) ? [] : [toAgent(saga, saga.target, burn)];
     return finish(now, saga.outcome ?? "failed", reason, effects);
   }
+  const gone = sourceGone(now);
+  if (gone !== undefined) return gone;
   const { vmId, term, toTerm } = saga;
   return resend(now, saga.source, { type: "cancel-migration", vmId, term, toTerm, reason });
 }

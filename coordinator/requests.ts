@@ -6,10 +6,12 @@ import type { Detail, HostSummary, VmSummary } from "../protocol/evacuation.ts";
 import type { OperationId } from "../protocol/ids.ts";
 import { termHeard } from "./assignment.ts";
 import { cancel } from "./migrate.ts";
+import { protectionSummaryOf } from "./protection-state.ts";
 import {
   type Config,
   type Effect,
   type Event,
+  failoverFor,
   type Host,
   hostRecordOf,
   type PendingRun,
@@ -27,10 +29,14 @@ import { suspicionOf } from "./suspecting.ts";
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
 
 /** P1: which VMs the host runs, by this record. */
-export function identifyHost(state: State, { operationId, hostId }: Of<"identify-host">): Step {
+export function identifyHost(
+  state: State,
+  { operationId, hostId }: Of<"identify-host">,
+  config: Config,
+): Step {
   const vms = Object.values(state.vms)
     .filter((vm) => vm.hostId === hostId)
-    .map((vm) => summaryOf(state, vm));
+    .map((vm) => summaryOf(state, vm, config));
   const known = state.hosts[hostId] !== undefined;
   return answer(state, { type: "host-vms", operationId, hostId, known, vms });
 }
@@ -167,6 +173,10 @@ export function endVm(state: State, { operationId, vmId }: Of<"end-vm">): Step {
   if (sagaFor(state, vmId) !== undefined) {
     return fail(state, operationId, "STATE_CONFLICT", "The VM is being moved; cancel that first");
   }
+  const failover = failoverFor(state, vmId);
+  if (failover !== undefined && failover.phase !== "held") {
+    return fail(state, operationId, "STATE_CONFLICT", "A failover of the VM is under way");
+  }
   const { held: _held, ...rest } = vm;
   const next: Vm = { ...rest, desired: "stopped", retryAtMs: 0 };
   return [putVm(state, next), [{ type: "save-vm", vm: vmRecordOf(next) }, done(operationId)]];
@@ -185,13 +195,13 @@ export function fleetOf(state: State, config: Config): Effect {
     ...(host.capacity === undefined ? {} : { capacity: host.capacity }),
     ...(host.capabilities === undefined ? {} : { capabilities: host.capabilities }),
   }));
-  const vms = Object.values(state.vms).map((vm) => summaryOf(state, vm));
+  const vms = Object.values(state.vms).map((vm) => summaryOf(state, vm, config));
   return { type: "send-management", message: { type: "fleet", hosts, vms } };
 }
 
-function summaryOf(state: State, vm: Vm): VmSummary {
+function summaryOf(state: State, vm: Vm, config: Config): VmSummary {
   const report = reportFrom(state, vm.hostId, vm.vmId);
-  const saga = sagaFor(state, vm.vmId);
+  const sagaId = sagaFor(state, vm.vmId)?.sagaId ?? failoverFor(state, vm.vmId)?.failoverId;
   const runs = report?.phase === "active" && report.guest === "running";
   return {
     vmId: vm.vmId,
@@ -201,9 +211,10 @@ function summaryOf(state: State, vm: Vm): VmSummary {
     term: vm.term,
     phase: report?.phase ?? "none",
     guest: report?.guest ?? "absent",
-    ...(saga === undefined ? {} : { sagaId: saga.sagaId }),
+    ...(sagaId === undefined ? {} : { sagaId }),
     ...(vm.held === undefined || runs ? {} : { held: vm.held }),
     definition: vm.definition,
+    ...protectionSummaryOf(state, vm, config),
   };
 }
 

@@ -24,11 +24,14 @@ import type { Random } from "../runtime/random.ts";
 import { type ConsoleRelay, consoleRelay } from "./console.ts";
 import { start, step } from "./coordinator.ts";
 import type { ServicePowers } from "./power.ts";
+import type { FreshIds } from "./protection-record.ts";
 import { type Config, type Effect, type Event, type State, sagaFor } from "./state.ts";
 import type { CoordinatorStore } from "./store.ts";
 import { noteOf, type Traces, traceOf, tracesTo, vmOf } from "./traces.ts";
 
 const TICK_MS = 250;
+/** Replicas that may begin by one tick. */
+const FRESH_A_TICK = 4;
 
 export interface CoordinatorOptions {
   /** Port 0 takes a free one. */
@@ -72,12 +75,12 @@ class Shell {
 
   constructor(options: CoordinatorOptions) {
     const { store, clock, config } = options;
-    const { hosts, vms, sagas } = store.load();
+    const { hosts, vms, sagas, ...kept } = store.load();
     this.options = options;
     this.traces = tracesTo((trace) => this.toManagement(trace));
     this.consoles = consoleRelay((hostId, message) => this.toAgent(hostId, message));
     this.machine = new Machine(
-      start(hosts, vms, sagas, clock.nowMs()),
+      start(hosts, vms, sagas, clock.nowMs(), kept),
       (state, event) => step(state, event, config),
       (effect) => this.perform(effect),
     );
@@ -99,9 +102,16 @@ class Shell {
     });
     this.timer = clock.every(TICK_MS, () => {
       this.consoles.tick(clock.nowMs());
-      this.dispatch({ type: "tick", atMs: clock.nowMs() });
+      this.dispatch({ type: "tick", fresh: this.freshIds(), atMs: clock.nowMs() });
     });
     return this.server.port;
+  }
+
+  private freshIds(): FreshIds[] {
+    const { random } = this.options;
+    return Array.from({ length: FRESH_A_TICK }, () => {
+      return { stream: random.hex(16) as StreamId, token: random.hex(32) };
+    });
   }
 
   async close(): Promise<void> {
@@ -141,6 +151,8 @@ class Shell {
       case "inventory":
       case "vm-report":
       case "refusal":
+      case "replica-status":
+      case "protection-status":
         this.dispatch({ ...message, atMs });
         break;
       case "observed":
@@ -168,6 +180,9 @@ class Shell {
       case "nic-links":
       case "run-vm":
       case "end-vm":
+      case "protect-vm":
+      case "failover":
+      case "switch-over":
         this.dispatch({ ...message, atMs });
         break;
       case "migrate": {
@@ -200,6 +215,8 @@ class Shell {
       case "save-host":
       case "save-vm":
       case "save-saga":
+      case "save-protection":
+      case "save-failover":
         this.unsaved.push(effect);
         break;
       case "send-agent":
@@ -288,6 +305,12 @@ function save(store: CoordinatorStore, effect: SaveEffect): void {
       break;
     case "save-saga":
       store.saveSaga(effect.saga);
+      break;
+    case "save-protection":
+      store.saveProtection(effect.protection);
+      break;
+    case "save-failover":
+      store.saveFailover(effect.failover);
   }
 }
 

@@ -31,6 +31,7 @@ import {
 } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Observed } from "../protocol/observe.ts";
+import type { Failover, FailoverRecord } from "./failover-record.ts";
 import {
   FENCE_DEFAULTS,
   type Fence,
@@ -38,6 +39,13 @@ import {
   type PowerAnswered,
   type PowerAsk,
 } from "./fence.ts";
+import type {
+  FreshIds,
+  Protection,
+  ProtectionRecord,
+  Protections,
+  Racks,
+} from "./protection-record.ts";
 import { SUSPICION_DEFAULTS, type Suspicion, type SuspicionConfig } from "./suspicion.ts";
 
 export const hostRecord = z.preprocess(
@@ -121,6 +129,8 @@ export const sagaRecord = z.strictObject({
   stream: streamId,
   token,
   limits: migrationLimits,
+  /** The stream is that of a replica on the target: a planned swap of roles. */
+  replica: z.boolean().optional(),
   phase: sagaPhase,
   /** recovering: the term the source gets back. */
   returnTerm: term.optional(),
@@ -166,6 +176,19 @@ export interface State {
   readonly suspicion: Suspicion;
   /** Begun without an operator within a day, or before this life began. */
   readonly automaticFences: readonly AutomaticFence[];
+  readonly protections: Protections;
+  /** The unfinished one of each VM, or else its last. */
+  readonly failovers: Readonly<{ [id: VmId]: Failover }>;
+  /** Of the newest event: what was not heard of since grows older by it. */
+  readonly nowMs: number;
+  readonly told: Told;
+}
+
+/** What the management server was last told of protection, and whether there is more to tell. */
+export interface Told {
+  readonly atMs: number;
+  readonly states: string;
+  readonly fresh: boolean;
 }
 
 export interface AutomaticFence {
@@ -179,7 +202,8 @@ export type Event = At<
   | Readonly<{ type: "agent-up"; hostId: HostId }>
   | Readonly<{ type: "agent-down"; hostId: HostId }>
   | Readonly<{ type: "management-up" | "management-down" }>
-  | Readonly<{ type: "tick" }>
+  /** `fresh`: random ids for replicas that begin by this tick, each for one. */
+  | Readonly<{ type: "tick"; fresh?: readonly FreshIds[] }>
   | Inventory
   | Extract<Message, { type: "vm-report" }>
   | Refusal
@@ -188,6 +212,8 @@ export type Event = At<
   | (MigrationProgress & { readonly hostId: HostId })
   | Extract<Message, { type: "identify-host" | "cancel-saga" | "run-vm" | "end-vm" }>
   | Extract<Message, { type: "cordon" | "declare-off" | "fence" | "nic-links" }>
+  | Extract<Message, { type: "protect-vm" | "failover" | "switch-over" }>
+  | Extract<Message, { type: "replica-status" | "protection-status" }>
   | PowerAnswered
   /** From which host it came. */
   | (Observed & { readonly from: HostId })
@@ -200,6 +226,8 @@ export type Effect = Readonly<
   | { type: "save-host"; host: HostRecord }
   | { type: "save-vm"; vm: VmRecord }
   | { type: "save-saga"; saga: SagaRecord }
+  | { type: "save-protection"; protection: ProtectionRecord }
+  | { type: "save-failover"; failover: FailoverRecord }
   | { type: "send-agent"; hostId: HostId; message: Message; causedBy?: OperationId }
   | { type: "send-management"; message: Message }
   | { type: "note"; text: string; vmId?: VmId; causedBy?: OperationId; detail?: Detail }
@@ -227,6 +255,9 @@ export interface Config {
   readonly protectedWithinRpo: (state: State, id: VmId) => boolean;
   /** Servers with a service processor, and the UUID that it must show. */
   readonly servers: { readonly [id: ServerId]: { readonly uuid: string } };
+  readonly replicas: ReplicaLimits;
+  /** In which rack a server is. */
+  readonly racks: Racks;
 }
 
 /** When a host's server is fenced without an operator. */
@@ -235,6 +266,26 @@ export interface AutomaticFencePolicy {
   /** Begun in a day, whatever came of them. */
   readonly perDayMax: number;
 }
+
+export interface ReplicaLimits {
+  /** A secondary that is away for so long is replaced, if another host can. */
+  readonly replaceMs: number;
+  /** A replica of which nothing was heard for so long does not count as fresh. */
+  readonly statusMs: number;
+  /** How long a failover waits for seals of hosts that are connected, and of those that are not. */
+  readonly sealMs: number;
+  readonly sealAwayMs: number;
+  /** How long a host may take to begin with a promotion. */
+  readonly promoteMs: number;
+}
+
+export const REPLICA_LIMITS: ReplicaLimits = {
+  replaceMs: 300_000,
+  statusMs: 5_000,
+  sealMs: 10_000,
+  sealAwayMs: 2_000,
+  promoteMs: 60_000,
+};
 
 export const DEFAULTS: Config = {
   prepareMs: 60_000,
@@ -249,6 +300,8 @@ export const DEFAULTS: Config = {
   automaticFence: { enabled: false, perDayMax: 2 },
   protectedWithinRpo: () => false,
   servers: {},
+  replicas: REPLICA_LIMITS,
+  racks: {},
 };
 
 /** Stores of version 0.1 have an operator's word as a text of its own. */
@@ -296,6 +349,17 @@ export function sagaFor(state: State, id: VmId): Saga | undefined {
   return Object.values(state.sagas).find((saga) => saga.vmId === id && saga.phase !== "done");
 }
 
+/** The unfinished failover of a VM: there is one at most, and no saga beside it. */
+export function failoverFor(state: State, id: VmId): Failover | undefined {
+  const failover = state.failovers[id];
+  return failover?.phase === "done" ? undefined : failover;
+}
+
+/** Whether something moves the VM, or brings it up elsewhere. */
+export function busy(state: State, id: VmId): boolean {
+  return sagaFor(state, id) !== undefined || failoverFor(state, id) !== undefined;
+}
+
 export function reportFrom(state: State, host: HostId, vm: VmId): VmReport | undefined {
   return state.hosts[host]?.reports[vm];
 }
@@ -306,4 +370,12 @@ export function putSaga(state: State, saga: Saga): State {
 
 export function putVm(state: State, vm: Vm): State {
   return { ...state, vms: { ...state.vms, [vm.vmId]: vm } };
+}
+
+export function putProtection(state: State, protection: Protection): State {
+  return { ...state, protections: { ...state.protections, [protection.vmId]: protection } };
+}
+
+export function putFailover(state: State, failover: Failover): State {
+  return { ...state, failovers: { ...state.failovers, [failover.vmId]: failover } };
 }

@@ -1,10 +1,13 @@
 /**
- * What the coordinator must not forget: hosts, VMs and sagas, each a record in JSON.
+ * What the coordinator must not forget: hosts, VMs, sagas, protections and failovers, each a
+ * record in JSON.
  * @module
  */
 import type { z } from "zod";
 import { type Database, openDatabase } from "../runtime/database.ts";
 import { readRecord } from "../runtime/record.ts";
+import { type FailoverRecord, failoverRecord } from "./failover-record.ts";
+import { type ProtectionRecord, protectionRecord } from "./protection-record.ts";
 import {
   type HostRecord,
   hostRecord,
@@ -26,6 +29,8 @@ const MIGRATIONS = [
      done INTEGER NOT NULL,
      record TEXT NOT NULL
    ) STRICT;`,
+  `CREATE TABLE protections (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+   CREATE TABLE failovers (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;`,
 ];
 
 export interface Records {
@@ -33,6 +38,9 @@ export interface Records {
   readonly vms: VmRecord[];
   /** In the order in which they began. */
   readonly sagas: SagaRecord[];
+  readonly protections: ProtectionRecord[];
+  /** The last of each VM. */
+  readonly failovers: FailoverRecord[];
 }
 
 /** Each call throws SystemError NO_SPACE, JOURNAL_CORRUPT or JOURNAL_FAILED; all are fatal. */
@@ -41,6 +49,8 @@ export interface CoordinatorStore {
   saveHost(host: HostRecord): void;
   saveVm(vm: VmRecord): void;
   saveSaga(saga: SagaRecord): void;
+  saveProtection(protection: ProtectionRecord): void;
+  saveFailover(failover: FailoverRecord): void;
   /** Makes all that `task` saves durable at once. */
   transaction(task: () => void): void;
   close(): void;
@@ -49,7 +59,7 @@ export interface CoordinatorStore {
 /** Opens the store in a file of this user's own (":memory:" for tests). */
 export function openCoordinatorStore(path: string): CoordinatorStore {
   const database = openDatabase(path, MIGRATIONS);
-  const upsert = (table: "hosts" | "vms", id: string, record: unknown): void => {
+  const upsert = (table: Table, id: string, record: unknown): void => {
     const into = `INSERT INTO ${table} (id, record) VALUES (?, ?)`;
     database.run(`${into} ${ON_CONFLICT}`, id, JSON.stringify(record));
   };
@@ -58,14 +68,20 @@ export function openCoordinatorStore(path: string): CoordinatorStore {
       hosts: read(database, "hosts ORDER BY id", hostRecord),
       vms: read(database, "vms ORDER BY id", vmRecord),
       sagas: read(database, "sagas ORDER BY number", sagaRecord),
+      protections: read(database, "protections ORDER BY id", protectionRecord),
+      failovers: read(database, "failovers ORDER BY id", failoverRecord),
     }),
     saveHost: (host) => upsert("hosts", host.hostId, host),
     saveVm: (vm) => upsert("vms", vm.vmId, vm),
     saveSaga: (saga) => saveSaga(database, saga),
+    saveProtection: (protection) => upsert("protections", protection.vmId, protection),
+    saveFailover: (failover) => upsert("failovers", failover.vmId, failover),
     transaction: (task) => database.transaction(task),
     close: () => database.close(),
   };
 }
+
+type Table = "hosts" | "vms" | "protections" | "failovers";
 
 const ON_CONFLICT = "ON CONFLICT (id) DO UPDATE SET record = excluded.record";
 

@@ -17,6 +17,8 @@ const UNTRACED: readonly MessageType[] = [
   "console-text",
   "observe",
   "observed",
+  "replica-status",
+  "protection-status",
 ];
 
 export interface Traces {
@@ -94,7 +96,15 @@ function textOf(message: Message): string | undefined {
     case "prepare":
     case "retire":
     case "burn":
+    case "seal-replica":
+    case "drop-replica":
       return `term ${message.term}`;
+    case "hold-replica":
+      return `term ${message.term}, filled by ${message.primary}`;
+    case "protect": {
+      const hosts = message.secondaries.map(({ hostId }) => hostId).join(", ");
+      return `version ${message.version} to ${hosts || "nobody"}`;
+    }
     case "migrate-out":
     case "released":
     case "cancel-migration":

@@ -2,6 +2,7 @@
  * Where a VM goes: another server, healthy, with room, able to run it exactly as it is.
  * @module
  */
+import { diskBytesOf, whyIncompatible } from "../protocol/compatible.ts";
 import type { Fleet, HostSummary, VmSummary } from "../protocol/evacuation.ts";
 import type { HostId, ServerId } from "../protocol/ids.ts";
 
@@ -57,24 +58,13 @@ function whyNot(
   if (!host.connected) return "its agent is not connected";
   if (host.cordoned) return "it is cordoned";
   if (wanted.risk(host.serverId) > 0) return "a failure of its server is predicted";
-  const { capabilities } = host;
-  if (capabilities === undefined) return "its capabilities are unknown";
   const { definition, memoryBytes } = wanted.vm;
-  if (capabilities.accelerator !== definition.accelerator) {
-    return `it has ${capabilities.accelerator}, the VM needs ${definition.accelerator}`;
-  }
-  if (olderThan(capabilities.qemuVersion, definition.qemuVersion)) {
-    return `its QEMU ${capabilities.qemuVersion} is older than ${definition.qemuVersion}`;
-  }
-  const lacking = (source?.capabilities?.cpuFlags ?? []).filter(
-    (flag) => !capabilities.cpuFlags.includes(flag),
-  );
-  if (definition.accelerator === "kvm" && lacking.length > 0) {
-    return `its CPU lacks ${lacking.slice(0, 5).join(", ")}`;
-  }
+  const flags = source?.capabilities?.cpuFlags ?? [];
+  const why = whyIncompatible(host.capabilities, definition, flags);
+  if (why !== undefined) return why;
   if (freeBytes(host, wanted) < memoryBytes * MEMORY_FACTOR) return "it has too little memory";
-  const diskBytes = definition.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
-  if ((host.capacity?.diskFreeBytes ?? 0) < diskBytes) return "it has too little disk space";
+  const diskFreeBytes = host.capacity?.diskFreeBytes ?? 0;
+  if (diskFreeBytes < diskBytesOf(definition)) return "it has too little disk space";
   return undefined;
 }
 
@@ -95,24 +85,6 @@ function order(a: HostSummary, b: HostSummary, wanted: Wanted): number {
   const free = freeBytes(b, wanted) - freeBytes(a, wanted);
   if (free !== 0) return free;
   return a.hostId < b.hostId ? -1 : 1;
-}
-
-/** Whether dotted version `a` is lower than `b`. One that cannot be read is lower than any. */
-export function olderThan(a: string, b: string): boolean {
-  const left = numbersOf(a);
-  const right = numbersOf(b);
-  if (left.length === 0) return true;
-  for (let at = 0; at < Math.max(left.length, right.length); at++) {
-    const difference = (left[at] ?? 0) - (right[at] ?? 0);
-    if (difference !== 0) return difference < 0;
-  }
-  return false;
-}
-
-/** What comes first decides: distributions append words of their own. */
-function numbersOf(version: string): number[] {
-  const dotted = /^\d+(\.\d+)*/.exec(version)?.[0];
-  return dotted === undefined ? [] : dotted.split(".").map(Number);
 }
 
 /** Memory that placing `memoryBytes` takes of a host. */

@@ -63,6 +63,7 @@ export function grant(state: State, vm: VmState, command: Grant): Step {
       ...(vm.chains === undefined ? {} : { chains: vm.chains }),
     });
   } else if (vm.guest === "paused") effects.push({ type: "continue-guest", vmId: vm.vmId });
+  else effects.push({ type: "verify-guest", vmId: vm.vmId });
   effects.push(report(next));
   return put(state, next, effects);
 }

@@ -1,6 +1,6 @@
 // A coordinator's core with hosts alpha, bravo and charlie, and short ways to talk to it.
 
-import { start, step } from "../../../coordinator/coordinator.ts";
+import { type Kept, start, step } from "../../../coordinator/coordinator.ts";
 import {
   type Config,
   DEFAULTS,
@@ -133,10 +133,12 @@ export function session(
   sagas: readonly SagaRecord[] = [],
   config: Config = DEFAULTS,
   hosts: readonly HostRecord[] = HOSTS.map(hostRecord),
+  kept?: Kept,
 ): Session {
   let atMs = 1_000;
   let version = 1;
-  let state = start(hosts, vms, sagas, atMs);
+  let ids = 0;
+  let state = start(hosts, vms, sagas, atMs, kept);
   const take = (event: Untimed<Event>): readonly Effect[] => {
     const [next, effects] = step(state, { ...event, atMs } as Event, config);
     state = next;
@@ -149,7 +151,10 @@ export function session(
     take,
     wait(ms) {
       atMs += ms;
-      return take({ type: "tick" });
+      ids++;
+      const stream = ids.toString(16).padStart(32, "0") as StreamId;
+      const token = ids.toString(16).padStart(64, "0");
+      return take({ type: "tick", fresh: [{ stream, token }] });
     },
     reports(host, patch = {}) {
       const hostId = host as string as HostId;

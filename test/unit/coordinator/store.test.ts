@@ -46,6 +46,36 @@ openCoordinator("gives back what another life saved, the newest of each", () => 
   assert.equal(sagas, [sagaOf(1, { phase: "moving" }), sagaOf(2)]);
 });
 
+openCoordinator("gives back how a VM is protected, and its last failover", () => {
+  const path = join(makeFolder(), "coordinator.db");
+  const stream = "1".repeat(32) as never;
+  const copy = { hostId: BRAVO, stream, token: "2".repeat(64), term: 1, primary: ALPHA };
+  const protection = { vmId: VM, version: 2, copies: [{ ...copy, leaving: false }] };
+  const failover = {
+    failoverId: "failover-1" as never,
+    vmId: VM,
+    primary: ALPHA,
+    term: 2,
+    phase: "sealing" as const,
+    automatic: true,
+    allowStale: true,
+    tried: [],
+    granted: [],
+    unheard: [],
+  };
+  const first = openCoordinatorStore(path);
+  first.saveProtection({ ...protection, version: 1 });
+  first.saveProtection(protection);
+  first.saveFailover(failover);
+  first.saveFailover({ ...failover, phase: "held", reason: "No replica" });
+  first.close();
+  const second = openCoordinatorStore(path);
+  const { protections, failovers } = second.load();
+  second.close();
+  assert.equal(protections, [protection]);
+  assert.equal(failovers, [{ ...failover, phase: "held", reason: "No replica" }]);
+});
+
 openCoordinator("reads an operator's word as older versions wrote it", () => {
   const path = join(makeFolder(), "coordinator.db");
   const older = { hostId: ALPHA, serverId: "alpha", cordoned: false, declaredOff: "No power" };
@@ -88,7 +118,7 @@ openCoordinator("refuses a record that is not what it wrote", () => {
   const path = join(makeFolder(), "coordinator.db");
   openCoordinatorStore(path).close();
   // The same schema version, so that nothing is migrated.
-  const raw = openDatabase(path, ["SELECT 1"]);
+  const raw = openDatabase(path, ["SELECT 1", "SELECT 1"]);
   raw.run("INSERT INTO vms (id, record) VALUES (?, ?)", VM, '{"term":-1}');
   raw.close();
   const store = openCoordinatorStore(path);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { olderThan, place, type Wanted } from "../../../management/placement.ts";
+import { place, type Wanted } from "../../../management/placement.ts";
 import { hostsAtOnce } from "../../../management/policy.ts";
 import { DEFAULTS } from "../../../management/state.ts";
 import type { HostSummary, VmSummary } from "../../../protocol/evacuation.ts";
@@ -134,22 +134,6 @@ placement("place() never chooses the source, its server or a host without room",
   );
   fc.assert(property, { seed: 5, numRuns: 500 });
 });
-
-const VERSIONS: readonly (readonly [string, string, boolean])[] = [
-  ["7.2.0", "7.2.0", false],
-  ["7.2", "7.2.0", false],
-  ["7.2.0", "7.2.1", true],
-  ["7.9.9", "10.0.0", true],
-  ["10.0.0", "7.9.9", false],
-  ["7.2.18 (Debian 1:7.2+dfsg)", "7.2.19", true],
-  ["unknown", "7.2.0", true],
-];
-
-for (const [a, b, older] of VERSIONS) {
-  placement(`olderThan() says ${older} of ${a} against ${b}`, () => {
-    assert.is(olderThan(a, b), older);
-  });
-}
 
 for (const [hosts, limit] of [
   [0, 1],
