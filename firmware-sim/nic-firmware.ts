@@ -3,6 +3,7 @@
  * on while the host's agent is dead. Whoever starts it gives it its link.
  * @module
  */
+import type { Baseline } from "../predictor/accepted.ts";
 import { type Config, DEFAULT_CONFIG } from "../predictor/config.ts";
 import type { Effect } from "../predictor/evidence.ts";
 import { type State, start, step } from "../predictor/predictor.ts";
@@ -28,6 +29,8 @@ export interface NicFirmware {
   stop(): void;
   /** The predictor's state, for a status display. */
   state(): State;
+  /** All that an operator has acknowledged, in the place of what was said before. */
+  acknowledge(baselines: readonly Baseline[]): void;
 }
 
 const PERIOD_MS = 1_000;
@@ -69,6 +72,9 @@ export function nicFirmware(
       timer.cancel();
     },
     state: () => state,
+    acknowledge(baselines) {
+      [state] = step(state, { type: "baselines", atMs: clock.nowMs(), baselines }, config);
+    },
   };
 }
 

@@ -3,6 +3,7 @@
  * link as principal `nic:<serverId>`. It shares nothing with the agent but the hardware.
  * @module
  */
+import { baselines } from "../predictor/accepted.ts";
 import { type Config, DEFAULT_CONFIG } from "../predictor/config.ts";
 import type { Effect } from "../predictor/evidence.ts";
 import { telemetryOf } from "../predictor/report.ts";
@@ -56,6 +57,11 @@ export function watchAdapter(options: NicUplinkOptions): NicUplink {
     ...options,
     self: `nic:${serverId}`,
     telemetry: () => telemetryOf(firmware.state(), serverId, residentBytes()),
+    onMessage: (message) => {
+      if (message.type !== "baselines") return;
+      firmware.acknowledge(message.baselines.filter(({ component }) => component === "nic"));
+      keepAcknowledged();
+    },
   });
   const { random, log, clock } = options;
   const config = { ...DEFAULT_CONFIG, origin: random.hex(8) };
@@ -72,7 +78,17 @@ export function watchAdapter(options: NicUplinkOptions): NicUplink {
     if (effect.type === "prediction") log.warn("Predicted a failure", { ...effect.prediction });
     reporter.take(effect, firmware.state());
   });
-  const looking = clock.every(LOOK_MS, () => reporter.look(firmware.state()));
+  const acknowledged = openDocument(`${options.spoolPath}.baselines`, baselines, [], log);
+  firmware.acknowledge(acknowledged.value);
+  /** Once it is known of which hardware each was said, that is kept as well. */
+  const keepAcknowledged = (): void => {
+    const now = firmware.state().baselines;
+    if (JSON.stringify(now) !== JSON.stringify(acknowledged.value)) acknowledged.save([...now]);
+  };
+  const looking = clock.every(LOOK_MS, () => {
+    reporter.look(firmware.state());
+    keepAcknowledged();
+  });
   return {
     pending: () => uplink.pending,
     stop() {

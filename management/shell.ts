@@ -7,7 +7,7 @@
  * that fails ends the program.
  * @module
  */
-import { type Principal, roleOf, type ServerId, subjectOf } from "../protocol/ids.ts";
+import { type Principal, type Role, roleOf, type ServerId, subjectOf } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Request } from "../protocol/operator.ts";
 import type { SensorFault } from "../protocol/prediction.ts";
@@ -38,6 +38,8 @@ import type { ManagementStore } from "./store.ts";
 import { type Happening, ofSent, progressBoard } from "./timeline.ts";
 
 const TICK_MS = 250;
+/** Who predicts, and is to know what was acknowledged. */
+const SENSING: ReadonlySet<Role> = new Set<Role>(["agent", "nic"]);
 
 export interface ManagementOptions {
   /** Port 0 takes a free one. */
@@ -134,7 +136,7 @@ class Shell {
       many: ["operator"],
       onLink: ({ peer }) => {
         this.linkChanged(peer, "link-up");
-        if (roleOf(peer) === "agent") this.sendBaselines(subjectOf(peer) as ServerId);
+        if (SENSING.has(roleOf(peer))) this.sendBaselines(subjectOf(peer) as ServerId, peer);
       },
       onMessage: (link, message) => this.fromClient(link, message),
       onDown: (link, reason) => this.clientLost(link, reason),
@@ -173,11 +175,14 @@ class Shell {
     });
   }
 
-  /** All of a server's; its agent takes them in the place of those before. */
-  private sendBaselines(serverId: ServerId): void {
-    const link = this.server?.links().find(({ peer }) => peer === `agent:${serverId}`);
+  /** All of a server's; who predicts of it takes them in the place of those before. */
+  private sendBaselines(serverId: ServerId, only?: Principal): void {
     const baselines = baselinesOf(this.machine.state, serverId);
-    link?.send({ type: "baselines", serverId, baselines });
+    for (const link of this.server?.links() ?? []) {
+      const { peer } = link;
+      const senses = SENSING.has(roleOf(peer)) && subjectOf(peer) === serverId;
+      if (senses && (only ?? peer) === peer) link.send({ type: "baselines", serverId, baselines });
+    }
   }
 
   private connected(): Principal[] {

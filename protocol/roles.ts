@@ -14,7 +14,7 @@ export const MAY_SAY: Readonly<Partial<Record<Pair, readonly MessageType[]>>> = 
   "agent>management": ["deliver", "telemetry", "baselines-taken", "server-components"],
   "nic>management": ["deliver", "telemetry"],
   "management>agent": ["delivered", "baselines"],
-  "management>nic": ["delivered"],
+  "management>nic": ["delivered", "baselines"],
   "agent>coordinator": [
     "inventory",
     "vm-report",

@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import { deviceFiles, startDevices, stepDevices } from "../../../firmware-sim/faults.ts";
 import type { NicFault } from "../../../firmware-sim/nic.ts";
 import { nicFirmware, readRegisters } from "../../../firmware-sim/nic-firmware.ts";
+import type { Baseline } from "../../../predictor/accepted.ts";
 import type { Effect, Prediction } from "../../../predictor/evidence.ts";
 import { risks } from "../../../predictor/predictor.ts";
 import { type Files, memoryFiles } from "../../../runtime/files.ts";
@@ -30,11 +31,12 @@ function server() {
 }
 
 /** Runs the firmware for `seconds` after a fault. */
-async function run(fault: NicFault, seconds: number) {
+async function run(fault: NicFault, seconds: number, accepted: readonly Baseline[] = []) {
   const { files, tick, fault: breakNow } = server();
   const clock = manualClock();
   const effects: Effect[] = [];
   const running = nicFirmware(files, clock, (effect) => effects.push(effect));
+  running.acknowledge(accepted);
   const pass = async (count: number): Promise<void> => {
     for (let second = 0; second < count; second++) {
       tick();
@@ -68,6 +70,19 @@ firmware("nicFirmware() predicts a link that corrupts frames or loses its carrie
     assert.equal(told, signals, `${fault} for ${seconds} s`);
     running.stop();
   }
+});
+
+firmware("nicFirmware() leaves alone what was acknowledged, until there is more", async () => {
+  const crc = { component: "nic", device: "eth0", signal: "rx-crc-errors" } as const;
+  const signalsUpTo = async (value: number): Promise<string[]> => {
+    const { predictions, running } = await run("crc-errors", 90, [
+      { ...crc, baselineId: "b1", value },
+    ]);
+    running.stop();
+    return predictions.flatMap(({ evidence }) => evidence.map(({ signal }) => signal));
+  };
+  assert.equal(await signalsUpTo(1), []);
+  assert.equal(await signalsUpTo(1e-7), ["rx-crc-errors"]);
 });
 
 firmware("nicFirmware() is silent once stopped", async () => {

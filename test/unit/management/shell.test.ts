@@ -356,4 +356,25 @@ managementShell("refuses an evacuation of an unknown host", async (site) => {
   assert.equal([ok, code], [false, "HOST_UNKNOWN"]);
 });
 
+managementShell("what is acknowledged is told to all that predict of that server", async (site) => {
+  const operator = await ready(site);
+  const [agent, firmware, other] = [
+    await dial(site, "agent:alpha"),
+    await dial(site, "nic:alpha"),
+    await dial(site, "nic:bravo"),
+  ];
+  const told = (end: End): number[] =>
+    end.received.flatMap((message) =>
+      message.type === "baselines" ? [message.baselines.length] : [],
+    );
+  const about = { component: "nic", device: "eth0", signal: "carrier-losses", value: 4 } as const;
+  await ask(operator, { method: "acknowledge", hostId: ALPHA, ...about, dryRun: false });
+  await until(() => told(agent).length + told(firmware).length === 4, "both to be told");
+  assert.equal([told(agent), told(firmware), told(other)], [[0, 1], [0, 1], [0]]);
+  const again = await dialEnd("nic:alpha", "management", site.management.port);
+  site.ends.push(again);
+  await until(() => told(again).length > 0, "a new link to be told");
+  assert.equal(told(again), [1]);
+});
+
 managementShell.run();

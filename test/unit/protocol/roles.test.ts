@@ -14,7 +14,7 @@ const ALLOWED: Record<Message["type"], readonly string[]> = {
   deliver: ["agent>management", "nic>management"],
   delivered: ["management>agent", "management>nic"],
   telemetry: ["agent>management", "nic>management"],
-  baselines: ["management>agent"],
+  baselines: ["management>agent", "management>nic"],
   "baselines-taken": ["agent>management"],
   "server-components": ["agent>management"],
   inventory: ["agent>coordinator"],
