@@ -19,7 +19,7 @@ export const TOLD_MS_MAX = 3 * TELEMETRY_MS;
 export interface KnownValue {
   readonly name: string;
   readonly value: number;
-  readonly from: "agent" | "site" | "configuration";
+  readonly from: "agent" | "site" | "configuration" | "predictions";
   /** Since it was told or fed. */
   readonly ageMs: number;
   /** Until it is unknown, unless it comes again. */

@@ -52,7 +52,7 @@ export interface ShownParameter {
   readonly name: string;
   readonly unit: string;
   readonly value: number | null;
-  readonly from?: KnownValue["from"] | "predictions";
+  readonly from?: KnownValue["from"];
   readonly ageSeconds?: number;
   readonly leftSeconds?: number;
 }

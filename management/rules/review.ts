@@ -59,13 +59,13 @@ function act(one: VmRules, decision: Decision, event: At<Review>): OneStep {
   const { target, reason, waits, heldOnly } = decision;
   const from = one.primary?.hostId;
   if (target === undefined || reason === undefined || from === undefined) {
-    return keep(forgotten(one), event.atMs);
+    return keep(quiet(one), event.atMs);
   }
   const roles = `${from} and ${target}: ${reason}`;
   if (waits.length === 0) return begin(one, from, target, roles, event);
-  if (!heldOnly) return keep(forgotten(one), event.atMs);
-  if (one.told === target) return keep(one, event.atMs);
-  const [next, effects] = keep({ ...one, told: target }, event.atMs);
+  if (!heldOnly) return keep(quiet(one), event.atMs);
+  if (wasTold(one, target, event.atMs)) return keep(one, event.atMs);
+  const [next, effects] = keep({ ...one, told: { target, atMs: event.atMs } }, event.atMs);
   const text = `Would swap ${roles}. ${waits.join("; ")}`;
   return [next, [{ type: "note", message: "role-swap", subject: one.vmId, text }, ...effects]];
 }
@@ -81,7 +81,7 @@ function begin(
   const text = `Swapping ${roles}`;
   const about = { operationId, from, to: target, outcome: "running" } as const;
   const swap: Swap = { ...about, reason: text, wallTime, atMs };
-  const next = { ...forgotten(one), swaps: [...one.swaps, swap], savedAtMs: atMs };
+  const next = { ...quiet(one), swaps: [...one.swaps, swap], savedAtMs: atMs };
   return [
     next,
     [
@@ -92,8 +92,15 @@ function begin(
   ];
 }
 
-function forgotten({ told: _told, ...one }: VmRules): VmRules {
-  return one;
+/** Told once, and no oftener than swaps would be made, whatever noise does. */
+function wasTold({ told, rules }: VmRules, target: HostId, atMs: number): boolean {
+  if (told === undefined) return false;
+  return told.target === target || atMs - told.atMs < rules.coolDownSeconds * 1_000;
+}
+
+/** No swap is held back any more. */
+function quiet(one: VmRules): VmRules {
+  return one.told?.target === undefined ? one : { ...one, told: { atMs: one.told.atMs } };
 }
 
 /** Made durable now and then, for the age of its swaps. */

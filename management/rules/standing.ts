@@ -35,8 +35,8 @@ export interface VmRules {
   readonly primary?: { readonly hostId: HostId; readonly sinceMs: number };
   readonly reviewedAtMs: number;
   readonly savedAtMs: number;
-  /** The swap that was told of as held back: told once. */
-  readonly told?: string;
+  /** When a swap that is held back was told of; and to where, while it still would be made. */
+  readonly told?: { readonly target?: HostId; readonly atMs: number };
 }
 
 export type AllRules = Readonly<{ [vmId: VmId]: VmRules }>;
@@ -83,7 +83,8 @@ export function follow(
       Object.entries(before.rules.parameters).map(([name, rule]) => {
         const last = known?.judged[name];
         const since = last === undefined || !anew ? last : { ...last, sinceMs: atMs };
-        return [name, judge(rule, values[name], atMs, since)];
+        const value = Object.hasOwn(values, name) ? values[name] : undefined;
+        return [name, judge(rule, value, atMs, since)];
       }),
     );
     const inside = worstOf(Object.values(judged).map(({ verdict }) => verdict)) === "inside";

@@ -18,7 +18,7 @@ export function knownOf(
   hostId: HostId,
   atMs: number,
   risks = risksOf(state),
-): readonly (KnownValue | Failure)[] {
+): readonly KnownValue[] {
   const server = state.settings.hosts[hostId];
   const known = board.known(hostId, server, atMs);
   if (server === undefined) return known;
@@ -26,10 +26,6 @@ export function knownOf(
   // That nothing is predicted says something only of a server that is watched.
   if (value === 0 && !board.hears(server, atMs)) return known;
   return [{ name: "failure-probability", value, from: "predictions", ageMs: 0 }, ...known];
-}
-
-interface Failure extends Omit<KnownValue, "from"> {
-  readonly from: "predictions";
 }
 
 /** The rules of VMs are looked at so often. */

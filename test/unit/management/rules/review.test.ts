@@ -115,7 +115,10 @@ review("in shadow mode and disarmed the swap is told once, and not made", () => 
     assert.equal(order(effects), ["note"]);
     assert.match(notes(effects)[0]!, /^Would swap alpha and bravo: .*\. (Mode is shadow|Disarmed)/);
     at.review(CALM);
-    assert.is(notes(at.review(HOT, 100)).length, 1);
+    assert.is(notes(at.review(HOT, 12)).length, 1);
+    for (const values of [CALM, HOT, CALM, HOT]) {
+      assert.equal(notes(at.review(values, 12)), [], "not again before a swap could be made");
+    }
   }
 });
 
