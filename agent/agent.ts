@@ -6,10 +6,9 @@
  * Rule 2: what is done to one guest is done in order, on that VM's lane.
  * Rule 3: right before a guest is let run, the core is asked again whether it may.
  */
-import type { Capacity, Inventory, VmReport } from "../protocol/authority.ts";
-import { reasonOf, SystemError } from "../protocol/error.ts";
-import { CONSOLE_BYTES_MAX } from "../protocol/evacuation.ts";
-import type { BootId, VmId } from "../protocol/ids.ts";
+import type { Capacity, Inventory, Prepare, VmReport } from "../protocol/authority.ts";
+import { reasonOf } from "../protocol/error.ts";
+import type { BootId, StreamId, VmId } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Observe } from "../protocol/observe.ts";
 import { Machine } from "../runtime/core-runner.ts";
@@ -28,11 +27,12 @@ import {
   replay,
   type State,
 } from "./authority/state.ts";
-import { readConsole } from "./hypervisor.ts";
 import { Merges } from "./merges.ts";
+import type { IncomingStream } from "./migration/incoming.ts";
 import { observer } from "./observer.ts";
 import { Protections } from "./protection/protections.ts";
 import type { Guest } from "./qemu/guest.ts";
+import { freeze, tellConsole } from "./questions.ts";
 import { Replicas, type ReplicasPorts } from "./replicas/replicas.ts";
 import { Streams } from "./streams.ts";
 
@@ -49,6 +49,7 @@ export interface AgentPorts extends ReplicasPorts {
   readonly probe: TcpProbe;
 }
 
+type Incoming = Pick<IncomingStream, "load" | "sendAck" | "sendActive">;
 type Of<Type extends Effect["type"]> = Extract<Effect, { type: Type }>;
 
 export class Agent {
@@ -71,7 +72,12 @@ export class Agent {
     this.machine = new Machine(state, step, (effect) => this.perform(effect));
     const dispatch = (event: Event): void => this.dispatch(event);
     this.streams = new Streams(ports, dispatch);
-    this.replicas = new Replicas(ports, dispatch);
+    const onLane = (vmId: VmId, work: () => Promise<void>): void => this.onLane(vmId, work);
+    const isSpare = (vmId: VmId): boolean => {
+      const phase = this.machine.state.vms[vmId]?.stance.phase;
+      return phase === "none" || phase === "burnt";
+    };
+    this.replicas = new Replicas(ports, { onLane, isSpare }, dispatch);
     const { log, hypervisor } = ports;
     const chainsOf = (vmId: VmId): Chains => this.machine.state.vms[vmId]?.chains ?? {};
     this.observe = observer(ports);
@@ -146,34 +152,14 @@ export class Agent {
       case "protect":
         return this.dispatch(message);
       case "freeze":
-        return void this.freeze(message);
+        return void freeze(message, this.ports);
       case "read-console":
-        return void this.console(message);
+        return void tellConsole(message, this.ports);
       case "observe":
         return this.observe(message);
       default:
         this.ports.log.warn("Unexpected message", { type: message.type });
     }
-  }
-
-  private async freeze(message: Extract<Message, { type: "freeze" }>): Promise<void> {
-    const { operationId } = message;
-    try {
-      const definition = await this.ports.hypervisor.freeze(message.definition);
-      this.ports.send({ type: "frozen", operationId, definition });
-    } catch (thrown) {
-      const code = thrown instanceof SystemError ? thrown.code : "DEFINITION_INVALID";
-      const reason = reasonOf(thrown).slice(0, 1_000);
-      this.ports.send({ type: "frozen", operationId, code, reason });
-    }
-  }
-
-  private async console(message: Extract<Message, { type: "read-console" }>): Promise<void> {
-    const { operationId, vmId } = message;
-    const path = await this.ports.hypervisor.serialPath(vmId);
-    const { offset, size, bytes } = await readConsole(path, message.offset, CONSOLE_BYTES_MAX);
-    const base64 = bytes.toString("base64");
-    this.ports.send({ type: "console-text", operationId, vmId, offset, size, base64 });
   }
 
   private perform(effect: Effect): void {
@@ -193,18 +179,21 @@ export class Agent {
       case "verify-guest":
         return void this.verify(effect.vmId);
       case "receive":
-        return this.onLane(effect.prepare.vmId, () => this.streams.receive(effect.prepare));
+        return this.onLane(effect.prepare.vmId, () => this.receive(effect.prepare));
+      case "restore-guest":
+        return this.restore(effect);
       case "load-epoch":
-        return this.streams.in(effect)?.load(effect.epoch);
+        return this.incoming(effect)?.load(effect.epoch);
       case "send-ack":
-        return this.streams.in(effect)?.sendAck(effect.epoch);
+        return this.incoming(effect)?.sendAck(effect.epoch);
       case "send-active":
         // Behind the guest's continuation: the source measures the pause by it.
-        return this.onLane(effect.vmId, async () => this.streams.in(effect)?.sendActive());
+        return this.onLane(effect.vmId, async () => this.incoming(effect)?.sendActive());
       case "end-receive":
-        return this.onLane(effect.vmId, () =>
-          this.streams.endReceive(effect.vmId, effect.stream, effect.reason),
-        );
+        return this.onLane(effect.vmId, async () => {
+          await this.replicas.endReceive(effect.vmId, effect.stream);
+          await this.streams.endReceive(effect.vmId, effect.stream, effect.reason);
+        });
       case "stream":
         return this.onLane(effect.migrateOut.vmId, () => this.stream(effect));
       case "end-stream":
@@ -250,12 +239,44 @@ export class Agent {
 
   private async startGuest({ vmId, term, definition, chains }: Of<"start-guest">): Promise<void> {
     try {
+      await this.replicas.standDown(vmId);
       const used = await this.ports.hypervisor.start(vmId, term, definition, chains);
       this.dispatch({ type: "chains", vmId, chains: used });
       await this.letRun(vmId);
     } catch (thrown) {
       await this.guestFailed(vmId, thrown);
     }
+  }
+
+  private restore(effect: Of<"restore-guest">): void {
+    const { vmId } = effect;
+    const askedAtMs = this.ports.clock.nowMs();
+    this.onLane(vmId, async () => {
+      try {
+        await this.replicas.restore(effect, askedAtMs, async (chains) => {
+          this.dispatch({ type: "chains", vmId, chains });
+          await this.letRun(vmId);
+        });
+      } catch (thrown) {
+        await this.guestFailed(vmId, thrown);
+      }
+    });
+  }
+
+  private async receive(prepare: Prepare): Promise<void> {
+    if (prepare.replica === true) return await this.replicas.receive(prepare);
+    await this.replicas.standDown(prepare.vmId);
+    await this.streams.receive(prepare);
+  }
+
+  /** What comes in for this VM: a stream of its own, or that of a replica. */
+  private incoming(of: { vmId: VmId; stream: StreamId }): Incoming | undefined {
+    return this.replicas.in(of) ?? this.streams.in(of);
+  }
+
+  private async arrived(vmId: VmId): Promise<void> {
+    await this.streams.arrived(vmId);
+    await this.replicas.arrived(vmId);
   }
 
   private async continueGuest(vmId: VmId): Promise<void> {
@@ -295,7 +316,7 @@ export class Agent {
     const due = (): boolean =>
       hypervisor.get(vmId)?.guest === guest && mayRun(this.machine.state, vmId);
     try {
-      let runs = await guest.vcpusAdvance(VERIFY_MS).finally(() => this.streams.arrived(vmId));
+      let runs = await guest.vcpusAdvance(VERIFY_MS).finally(() => this.arrived(vmId));
       while (!runs && due()) {
         log.warn("The guest's vCPUs do not advance", { vmId });
         await clock.sleep(VERIFY_AGAIN_MS);

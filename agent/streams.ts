@@ -5,9 +5,7 @@
  */
 import { join } from "node:path";
 import { Kernel } from "../epochs/kernel.ts";
-import { reserveBytes } from "../epochs/shadow.ts";
 import type { Capacity, MigrateOut, Prepare } from "../protocol/authority.ts";
-import type { FrozenDefinition } from "../protocol/definition.ts";
 import { reasonOf, SystemError } from "../protocol/error.ts";
 import type { StreamId, VmId } from "../protocol/ids.ts";
 import type { Message } from "../protocol/message.ts";
@@ -23,11 +21,10 @@ import type { Hypervisor } from "./hypervisor.ts";
 import { PauseGate } from "./migration/gate.ts";
 import { IncomingStream } from "./migration/incoming.ts";
 import { OutgoingStream } from "./migration/outgoing.ts";
+import { assertRoom } from "./room.ts";
 
 /** QMP broke: so long until the process's end is noticed, if that was the reason. */
 const GRACE_MS = 200;
-/** With less than this on the disk of the images, nothing is received. */
-const DISK_FREE_BYTES_MIN = 64 * 1024 * 1024;
 
 export interface StreamPorts {
   readonly clock: Clock;
@@ -82,7 +79,7 @@ export class Streams {
     const { dispatch } = this;
     let images: readonly FlatImage[] = [];
     try {
-      await this.assertRoom(definition);
+      await assertRoom(definition, this.ports);
       const received = await hypervisor.receive(vmId, term, definition);
       images = received.images;
       const running = hypervisor.get(vmId);
@@ -168,19 +165,5 @@ export class Streams {
     for (const stream of outgoing) stream.end(reason);
     await Promise.all(outgoing.map(({ finished }) => finished));
     await Promise.all([...this.incoming.values()].map(({ stream }) => stream.end(reason)));
-  }
-
-  /** RAM, and the shadow that its next move will take; and a disk that is not full already. */
-  private async assertRoom({ memoryBytes, disks }: FrozenDefinition): Promise<void> {
-    const { memoryBytes: offered, memoryUsedBytes, diskFreeBytes } = await this.ports.capacity();
-    const threads = this.ports.scanThreads(memoryBytes);
-    const needed = memoryBytes + reserveBytes(memoryBytes, threads);
-    if (memoryUsedBytes + needed > offered) {
-      const free = offered - memoryUsedBytes;
-      throw new SystemError("NO_SPACE", `${needed} bytes of memory are needed, ${free} are free`);
-    }
-    if (disks.length > 0 && diskFreeBytes < DISK_FREE_BYTES_MIN) {
-      throw new SystemError("NO_SPACE", `The disk is full: ${diskFreeBytes} bytes are free`);
-    }
   }
 }

@@ -99,6 +99,20 @@ export const replicaReport = z.strictObject({
 });
 export type ReplicaReport = z.infer<typeof replicaReport>;
 
+export const activation = z.strictObject({
+  standby: z.enum(["cold", "warm"]),
+  /** From the grant on: until the VM's turn came, and all together, until the guest ran. */
+  waitMs: z.number().nonnegative(),
+  totalMs: z.number().nonnegative(),
+  /** Manifest and newest log were proven; cold: the guest's process was started. */
+  proveMs: z.number().nonnegative(),
+  applyMs: z.number().nonnegative(),
+  loadMs: z.number().nonnegative(),
+  continueMs: z.number().nonnegative(),
+});
+/** How long it took to bring a guest up from a replica, by the secondary's clock. */
+export type Activation = z.infer<typeof activation>;
+
 /** Secondary to coordinator: how fresh a replica is, by its own clock. A newer one replaces it. */
 export const replicaStatus = z.strictObject({
   type: z.literal("replica-status"),
@@ -110,6 +124,10 @@ export const replicaStatus = z.strictObject({
   lagMs: z.number().nonnegative().optional(),
   /** cold: restored from disk; warm: RAM is in memory and a stopped QEMU waits over it. */
   standby: z.enum(["cold", "warm"]),
+  /** Why no standby could be made. */
+  coldReason: text.optional(),
+  /** Once, after a guest was brought up from it. */
+  activation: activation.optional(),
   diskBytes: z.int().nonnegative(),
   logBytes: z.int().nonnegative(),
   memoryBytes: z.int().nonnegative(),

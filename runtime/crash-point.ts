@@ -34,6 +34,7 @@ export const CRASH_POINTS = [
   "agent-replica-manifest",
   "agent-replica-acked",
   "agent-replica-sealed",
+  "agent-replica-restored",
   "coordinator-saga-journal",
   "coordinator-prepare-sent",
   "coordinator-migrate-out-sent",

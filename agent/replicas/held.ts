@@ -8,50 +8,46 @@
  * Rule 3: what may wait (folding, reading again) is done in turns, when no frame waits.
  */
 import type { Kernel } from "../../epochs/kernel.ts";
-import { LOG_EPOCHS_MAX, type ReplicaIdentity } from "../../epochs/replica/manifest.ts";
-import {
-  createReplica,
-  openReplica,
-  type Replica,
-  type ReplicaPorts,
-  type Taken,
-} from "../../epochs/replica/replica.ts";
-import { isDamage } from "../../epochs/replica/store.ts";
+import { LOG_EPOCHS_MAX } from "../../epochs/replica/manifest.ts";
+import type { Replica, Taken } from "../../epochs/replica/replica.ts";
 import type { FrozenDefinition } from "../../protocol/definition.ts";
 import { NO_PARENT } from "../../protocol/epoch.ts";
 import { reasonOf, SystemError } from "../../protocol/error.ts";
-import type { Frame } from "../../protocol/frame.ts";
+import type { Frame, FrameKind } from "../../protocol/frame.ts";
 import type { StreamId, Term, VmId } from "../../protocol/ids.ts";
-import type { ReplicaStatus, RestorePoint } from "../../protocol/replication.ts";
+import type { Activation, ReplicaStatus, RestorePoint } from "../../protocol/replication.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { crashPoint } from "../../runtime/crash-point.ts";
 import type { DataLink, DataReceiver, DataServer } from "../../runtime/data-link.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { DurableReplica, Event, ReplicaFound } from "../authority/state.ts";
-import { dropFolder, filesOf } from "./folders.ts";
+import { dropFolder } from "./folders.ts";
+import { type OpeningPorts, openStore } from "./opening.ts";
 import type { Pulses } from "./pulses.ts";
 import { ReplicaLink } from "./replica-link.ts";
 
-/** Log for this much of the guest's RAM: two restore points, and the epoch that comes. */
-const LOG_SHARE = 3;
-const LOG_BYTES_MIN = 256 * 1024 * 1024;
 /** From here on an epoch is folded before the next is begun, also when frames wait. */
 const LOG_EPOCHS_HIGH = LOG_EPOCHS_MAX / 3;
 /** MiB read again in a turn of `idle`, of which there is one a second. */
 const SCRUB_CHUNKS = 1;
 
-export interface HeldPorts {
+export interface HeldPorts extends OpeningPorts {
   readonly clock: Clock;
   readonly log: Log;
-  readonly kernel: Kernel;
   readonly pulses: Pulses;
   readonly dataServer: Pick<DataServer, "offer" | "withdraw">;
   /** What the primary is told to dial. */
   readonly dataAddress: string;
-  readonly folder: string;
-  /** @throws SystemError NO_SPACE: the disk has no room for a new replica of this guest */
-  readonly assertDisk: (definition: FrozenDefinition) => Promise<void>;
   readonly dispatch: (event: Event) => void;
+  /** It has a newer cut. */
+  readonly onCut: (held: HeldReplica) => void;
+}
+
+/** Who hears of a replica's epochs while the VM is about to run here by a planned swap. */
+export interface SwapListener {
+  /** A whole epoch; the last one is not acknowledged by the replica. */
+  whole(taken: Extract<Taken, { type: "whole" }>, applyMs: number): void;
+  released(taken: Extract<Taken, { type: "released" }>): void;
 }
 
 interface Point extends RestorePoint {
@@ -63,8 +59,11 @@ export class HeldReplica {
   readonly vmId: VmId;
   readonly stream: StreamId;
   readonly term: Term;
+  readonly definition: FrozenDefinition;
+  /** From this epoch on nothing is folded, but for want of room: a standby is behind it. */
+  keepFrom: number | undefined;
+  swap: SwapListener | undefined;
   private readonly durable: DurableReplica;
-  private readonly definition: FrozenDefinition;
   private readonly ports: HeldPorts;
   private replica: Replica | undefined;
   private link: ReplicaLink | undefined;
@@ -76,6 +75,8 @@ export class HeldReplica {
   /** Something is to be told that was not told yet. */
   private fresh = true;
   private scrubAt = 0;
+  private standby: Pick<ReplicaStatus, "standby" | "coldReason"> = { standby: "cold" };
+  private activation: Activation | undefined;
 
   /** Opens the store, or makes it; what comes of it is dispatched. */
   constructor(durable: DurableReplica, definition: FrozenDefinition, ports: HeldPorts) {
@@ -86,6 +87,48 @@ export class HeldReplica {
     this.definition = definition;
     this.ports = ports;
     this.work = this.open();
+  }
+
+  get kernel(): Kernel {
+    return this.ports.kernel;
+  }
+
+  /** The newest cut. */
+  get newest(): RestorePoint | undefined {
+    return this.point;
+  }
+
+  get isSound(): boolean {
+    return this.replica !== undefined && this.found.state === "ready";
+  }
+
+  /** @throws SystemError REPLICA_BROKEN: it could not be opened */
+  store(): Replica {
+    if (this.replica !== undefined) return this.replica;
+    throw new SystemError("REPLICA_BROKEN", "The replica is not open");
+  }
+
+  /** To the primary, if its link is up. */
+  say(kind: FrameKind, epoch: number, record: object): void {
+    this.link?.send(kind, epoch, record);
+  }
+
+  /** Whether a standby is at its newest cut, or why there is none. */
+  warmed(warm: boolean, coldReason?: string): void {
+    if (warm) this.standby = { standby: "warm" };
+    else this.standby = { standby: "cold", ...(coldReason === undefined ? {} : { coldReason }) };
+    this.fresh = true;
+  }
+
+  /** A guest was brought up from it: told once. */
+  activated(activation: Activation): void {
+    this.activation = activation;
+    this.fresh = true;
+  }
+
+  /** Takes no frame any more, in this life of the agent. */
+  async stop(reason: string): Promise<void> {
+    await this.afterwards(() => this.endLink("LINK_CLOSED", reason));
   }
 
   /** Nothing of a term below `term` is taken any more; then it says what it holds. */
@@ -117,12 +160,15 @@ export class HeldReplica {
     if (this.replica === undefined || (this.link === undefined && !this.fresh)) return undefined;
     this.fresh = false;
     const { diskBytes, logBytes, memoryBytes } = this.replica.status();
-    const { point, vmId, stream } = this;
-    const sizes = { diskBytes, logBytes, memoryBytes };
+    const { point, vmId, stream, standby, definition } = this;
+    const ram = standby.standby === "warm" ? definition.memoryBytes : 0;
+    const sizes = { diskBytes, logBytes, memoryBytes: memoryBytes + ram };
+    const activation = this.activation === undefined ? {} : { activation: this.activation };
+    this.activation = undefined;
     const lagMs = point?.atMs === undefined ? {} : { lagMs: this.ports.clock.nowMs() - point.atMs };
     const newest =
       point === undefined ? {} : { newest: { epoch: point.epoch, cut: point.cut }, ...lagMs };
-    return { vmId, stream, standby: "cold", ...newest, ...sizes };
+    return { vmId, stream, ...standby, ...newest, ...sizes, ...activation };
   }
 
   /** A turn of what may wait; called about once a second. */
@@ -130,7 +176,7 @@ export class HeldReplica {
     const { replica, link } = this;
     if (replica === undefined || this.found.state !== "ready" || link?.idle === false) return;
     await this.guarded(async () => {
-      if ((await replica.fold()) !== undefined) return;
+      if (await this.fold(replica)) return;
       const { damages, next } = await replica.scrub(this.scrubAt, SCRUB_CHUNKS);
       if (next === undefined && this.scrubAt > 0) {
         this.ports.log.debug("Replica read again", { vmId: this.vmId, stream: this.stream });
@@ -143,12 +189,7 @@ export class HeldReplica {
   private async open(): Promise<void> {
     const { ports, definition, durable } = this;
     try {
-      const { memoryBytes } = definition;
-      const logBytesMax = Math.max(LOG_BYTES_MIN, LOG_SHARE * memoryBytes);
-      const files = filesOf(ports.folder);
-      const store = { files, kernel: ports.kernel, logBytesMax };
-      const made = (await files.list()).length > 0;
-      this.replica = made ? await this.reopen(store) : await this.create(store);
+      this.replica = await openStore(durable, definition, ports);
       this.newestOf(this.replica);
       const { sealed, broken } = this.replica.status();
       if (broken !== undefined) return this.tellBroken();
@@ -161,27 +202,6 @@ export class HeldReplica {
       const reason = reasonOf(thrown).slice(0, 1_000);
       ports.log.error("Cannot keep a replica", { vmId: this.vmId, stream: this.stream, reason });
       this.tell({ state: "broken", settled: durable.sealed, reason });
-    }
-  }
-
-  private async create(store: ReplicaPorts): Promise<Replica> {
-    try {
-      await this.ports.assertDisk(this.definition);
-      return await createReplica(store, identityOf(this.durable, this.definition));
-    } catch (thrown) {
-      await dropFolder(this.ports.folder);
-      throw thrown;
-    }
-  }
-
-  /** One that was never whole and cannot be read was being made when its host went down. */
-  private async reopen(store: ReplicaPorts): Promise<Replica> {
-    try {
-      return await openReplica(store, identityOf(this.durable, this.definition));
-    } catch (thrown) {
-      if (!isDamage(thrown) || this.durable.whole) throw thrown;
-      await dropFolder(this.ports.folder);
-      return await this.create({ ...store, files: filesOf(this.ports.folder) });
     }
   }
 
@@ -215,7 +235,7 @@ export class HeldReplica {
 
   private async take(link: ReplicaLink, frame: Frame): Promise<void> {
     const replica = this.store();
-    if (frame.kind === "begin") await makeRoom(replica);
+    if (frame.kind === "begin") await this.makeRoom(replica);
     const startedMs = this.ports.clock.nowMs();
     const taken = await replica.take(frame);
     switch (taken.type) {
@@ -224,7 +244,7 @@ export class HeldReplica {
       case "whole":
         return this.whole(link, taken, this.ports.clock.nowMs() - startedMs);
       case "released":
-        return;
+        return this.swap?.released(taken);
       case "ended":
         throw new SystemError("STREAM_FAILED", taken.reason);
     }
@@ -232,19 +252,44 @@ export class HeldReplica {
 
   private async whole(
     link: ReplicaLink,
-    { epoch, kind, root, cut, pulse }: Extract<Taken, { type: "whole" }>,
+    taken: Extract<Taken, { type: "whole" }>,
     applyMs: number,
   ): Promise<void> {
-    link.send("ack", epoch, { root, applyMs });
-    crashPoint("agent-replica-acked");
+    const { epoch, kind, root, cut, pulse } = taken;
+    if (kind !== "last" || this.swap === undefined) {
+      link.send("ack", epoch, { root, applyMs });
+      crashPoint("agent-replica-acked");
+    }
     this.fresh = true;
     if (kind !== "fuzzy" && cut !== undefined) {
       const first = this.point === undefined;
       const atMs = pulse === undefined ? undefined : this.ports.pulses.atMs(pulse);
       this.point = { epoch, cut, atMs };
       if (first) this.tell({});
+      this.ports.onCut(this);
     }
-    if (link.idle) await this.guarded(async () => void (await this.replica?.fold()));
+    this.swap?.whole(taken, applyMs);
+    const { replica } = this;
+    if (!link.idle || replica === undefined || this.swap !== undefined) return;
+    await this.guarded(async () => void (await this.fold(replica)));
+  }
+
+  /** Folds one epoch, unless a standby needs it. */
+  private async fold(replica: Replica): Promise<boolean> {
+    const { foldable } = replica.status();
+    if (foldable === undefined || foldable >= (this.keepFrom ?? foldable + 1)) return false;
+    return (await replica.fold()) !== undefined;
+  }
+
+  /** So that the epoch that begins finds the log not full; a standby is given up for that. */
+  private async makeRoom(replica: Replica): Promise<void> {
+    for (;;) {
+      const { epochs, logBytes, logBytesMax } = replica.status();
+      if (epochs < LOG_EPOCHS_HIGH && logBytes < logBytesMax / 2) return;
+      if (await this.fold(replica)) continue;
+      if (epochs < LOG_EPOCHS_MAX && logBytes < (logBytesMax * 3) / 4) return;
+      if ((await replica.fold()) === undefined) return;
+    }
   }
 
   /** The seal is durable in the journal already: from here on it is in the store too. */
@@ -304,31 +349,9 @@ export class HeldReplica {
     this.ports.dispatch({ type: "replica-found", vmId, stream, found: this.found });
   }
 
-  private store(): Replica {
-    if (this.replica !== undefined) return this.replica;
-    throw new SystemError("REPLICA_BROKEN", "The replica is not open");
-  }
-
   private async afterwards(task: () => Promise<void>): Promise<void> {
     const after = this.work.then(task);
     this.work = after.catch(() => undefined);
     await after;
   }
-}
-
-/** So that the epoch that begins finds the log not full. */
-async function makeRoom(replica: Replica): Promise<void> {
-  for (;;) {
-    const { epochs, logBytes, logBytesMax } = replica.status();
-    if (epochs < LOG_EPOCHS_HIGH && logBytes < logBytesMax / 2) return;
-    if ((await replica.fold()) === undefined) return;
-  }
-}
-
-function identityOf(
-  { term, stream }: DurableReplica,
-  { id, memoryBytes, disks }: FrozenDefinition,
-): ReplicaIdentity {
-  const diskBytes = disks.map(({ sizeBytes }) => sizeBytes);
-  return { vmId: id, term, stream, memoryBytes, diskBytes };
 }

@@ -5,15 +5,19 @@
  */
 import { join } from "node:path";
 import { Kernel } from "../../epochs/kernel.ts";
+import type { Prepare } from "../../protocol/authority.ts";
 import type { FrozenDefinition } from "../../protocol/definition.ts";
 import { reasonOf, SystemError } from "../../protocol/error.ts";
 import type { HostId, StreamId, Term, VmId } from "../../protocol/ids.ts";
 import type { Timer } from "../../runtime/clock.ts";
-import type { DurableVm, Effect, Event } from "../authority/state.ts";
+import type { Chains, DurableVm, Effect, Event } from "../authority/state.ts";
+import { assertRoom } from "../room.ts";
 import type { StreamPorts } from "../streams.ts";
 import { replicaFolder, sweepFolders } from "./folders.ts";
 import { HeldReplica } from "./held.ts";
 import { Pulses } from "./pulses.ts";
+import { Standbys } from "./standbys.ts";
+import { Swap } from "./swap.ts";
 
 /** How often the coordinator is told how fresh a replica is, while its link is up. */
 const STATUS_MS = 1_000;
@@ -26,6 +30,13 @@ export interface ReplicasPorts extends StreamPorts {
   readonly stateFolder: string;
 }
 
+/** The agent's order of work on one VM, and what may be done with it. */
+export interface Lanes {
+  readonly onLane: (vmId: VmId, work: () => Promise<void>) => void;
+  /** Nothing of the VM may run here. */
+  readonly isSpare: (vmId: VmId) => boolean;
+}
+
 type Of<Type extends Effect["type"]> = Extract<Effect, { type: Type }>;
 
 export class Replicas {
@@ -35,13 +46,21 @@ export class Replicas {
   private readonly held = new Map<StreamId, HeldReplica>();
   private readonly turning = new Set<HeldReplica>();
   private readonly pulses: Pulses;
+  private readonly standbys: Standbys;
+  private readonly swaps = new Map<VmId, Swap>();
+  private readonly lanes: Lanes;
   private tick: Timer | undefined;
 
-  constructor(ports: ReplicasPorts, dispatch: (event: Event) => void) {
+  constructor(ports: ReplicasPorts, lanes: Lanes, dispatch: (event: Event) => void) {
+    const { clock, log, hypervisor, dataAddress } = ports;
     this.ports = ports;
+    this.lanes = lanes;
     this.dispatch = dispatch;
     this.root = join(ports.stateFolder, "replicas");
     this.pulses = new Pulses(ports.random.fraction());
+    const room = (definition: FrozenDefinition): Promise<void> => assertRoom(definition, ports);
+    const rest = { ...lanes, assertRoom: room, dataAddress, dispatch };
+    this.standbys = new Standbys({ clock, log, hypervisor, ...rest });
   }
 
   /** At the start of a life: what no record names goes. */
@@ -63,6 +82,7 @@ export class Replicas {
       folder: replicaFolder(this.root, vmId, replica.stream),
       assertDisk: (needs) => this.assertDisk(needs),
       dispatch: this.dispatch,
+      onCut: (held) => this.standbys.keepWarm(held),
     });
     this.held.set(replica.stream, one);
     this.tick ??= clock.every(STATUS_MS, () => this.turn());
@@ -75,13 +95,96 @@ export class Replicas {
   async drop(stream: StreamId): Promise<void> {
     const one = this.held.get(stream);
     this.held.delete(stream);
-    await one?.drop();
+    if (one === undefined) return;
+    await this.standbys.discardOf(one);
+    await one.drop();
+  }
+
+  /** The guest of this replica, from the grant to `run`, which lets it go. On the VM's lane. */
+  async restore(
+    effect: Of<"restore-guest">,
+    askedAtMs: number,
+    run: (chains: Chains) => Promise<void>,
+  ): Promise<void> {
+    const { clock, log } = this.ports;
+    const { vmId, promotion } = effect;
+    const waitMs = clock.nowMs() - askedAtMs;
+    const held = this.heldOf(promotion.stream);
+    const [chains, parts] = await this.standbys.restore(held, effect);
+    const restoredAtMs = clock.nowMs();
+    await run(chains);
+    const endedAtMs = clock.nowMs();
+    const continueMs = endedAtMs - restoredAtMs;
+    const activation = { ...parts, waitMs, continueMs, totalMs: endedAtMs - askedAtMs };
+    held.activated(activation);
+    const { stream, epoch } = promotion;
+    log.info("Guest brought up from its replica", { vmId, stream, epoch, activation });
+  }
+
+  /** Makes everything ready for a planned swap: it tells `prepared`, or why not. On the lane. */
+  async receive(prepare: Prepare): Promise<void> {
+    const { vmId, stream } = prepare;
+    const { clock, log } = this.ports;
+    const { standbys, dispatch } = this;
+    try {
+      const held = this.heldOf(stream);
+      const onLane = (work: () => Promise<void>): void => this.lanes.onLane(vmId, work);
+      const swap = new Swap(prepare, held, { clock, log, standbys, onLane, dispatch });
+      await standbys.receive(held, prepare);
+      this.swaps.set(vmId, swap);
+      held.swap = swap;
+      standbys.announce(held);
+    } catch (thrown) {
+      const reason = reasonOf(thrown);
+      log.warn("Cannot receive", { vmId, stream, reason });
+      await standbys.discard(vmId);
+      dispatch({ type: "incoming-failed", vmId, stream, reason });
+    }
+  }
+
+  /** The planned swap of this stream, if there is one. */
+  in({ vmId, stream }: { vmId: VmId; stream: StreamId }): Swap | undefined {
+    const swap = this.swaps.get(vmId);
+    return swap?.prepare.stream === stream ? swap : undefined;
+  }
+
+  /** The swap was refused or burnt: the replica goes on as it did. On the VM's lane. */
+  async endReceive(vmId: VmId, stream: StreamId): Promise<void> {
+    if (this.in({ vmId, stream }) === undefined) return;
+    this.endSwap(vmId, stream);
+    await this.standbys.discard(vmId);
+  }
+
+  /** The guest runs here: what it was made in is its own. */
+  async arrived(vmId: VmId): Promise<void> {
+    const swap = this.swaps.get(vmId);
+    if (swap !== undefined) this.endSwap(vmId, swap.prepare.stream);
+    await this.standbys.hand(vmId);
+  }
+
+  /** Another process of the VM is to be started here. On the VM's lane. */
+  async standDown(vmId: VmId): Promise<void> {
+    await this.standbys.discard(vmId);
   }
 
   async close(): Promise<void> {
     this.tick?.cancel();
+    await this.standbys.close();
     await Promise.all([...this.held.values()].map((one) => one.close()));
     this.held.clear();
+  }
+
+  private endSwap(vmId: VmId, stream: StreamId): void {
+    this.swaps.delete(vmId);
+    const held = this.held.get(stream);
+    if (held !== undefined) held.swap = undefined;
+  }
+
+  /** @throws SystemError STATE_CONFLICT */
+  private heldOf(stream: StreamId): HeldReplica {
+    const held = this.held.get(stream);
+    if (held !== undefined) return held;
+    throw new SystemError("STATE_CONFLICT", "No such replica is kept here");
   }
 
   private of(vmId: VmId): HeldReplica[] {
@@ -94,6 +197,7 @@ export class Replicas {
     for (const one of this.held.values()) {
       const status = one.status();
       if (status !== undefined) send({ type: "replica-status", hostId, ...status });
+      this.standbys.keepWarm(one);
       if (this.turning.has(one)) continue;
       this.turning.add(one);
       one

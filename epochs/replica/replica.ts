@@ -186,8 +186,8 @@ export class Replica {
   }
 
   /**
-   * What epoch `epoch`, which is in the log and not 0, did to the one before it, in order.
-   * @throws SystemError REPLICA_BROKEN; what `take` throws
+   * What epoch `epoch`, which is not 0, did to the one before it, in order.
+   * @throws SystemError STATE_CONFLICT: not in the log; REPLICA_BROKEN; what `take` throws
    */
   async replay(
     epoch: number,

@@ -2,7 +2,9 @@
  * Reading a replica out: a cut whole, a part of it, or what one epoch changed.
  * @module
  */
+import { SystemError } from "../../protocol/error.ts";
 import { CHUNK_BYTES, type EditKind } from "./edits.ts";
+import { entriesAbove } from "./points.ts";
 import type { Store } from "./store.ts";
 
 /** Where a restore writes. */
@@ -34,13 +36,19 @@ export async function copyChunks(
   }
 }
 
-/** What epoch `epoch`, which is in the log and not 0, did to the one before it, in order. */
+/**
+ * What epoch `epoch`, which is not 0, did to the one before it, in order.
+ * @throws SystemError STATE_CONFLICT: not in the log; REPLICA_BROKEN; what `take` throws
+ */
 export async function replayEpoch(
   store: Store,
   guard: Guard,
   epoch: number,
   take: (kind: EditKind, payload: Uint8Array) => Promise<void>,
 ): Promise<void> {
+  if (!entriesAbove(store.manifest, epoch).some((entry) => entry.epoch === epoch)) {
+    throw new SystemError("STATE_CONFLICT", `Epoch ${epoch} is not in the log any more`);
+  }
   const contents = (await guard(async () => store.logOf(epoch))).contents();
   for (;;) {
     const next = await guard(() => contents.next());

@@ -7,6 +7,7 @@ import { CHUNK_BYTES } from "./edits.ts";
 import type { EpochLog } from "./epoch-log.ts";
 import { MANIFEST_BYTES } from "./manifest.ts";
 import {
+  foldable,
   type NumberedPoint,
   newestEpoch,
   newestPoint,
@@ -26,6 +27,8 @@ export interface ReplicaStatus {
   readonly newestPoint: NumberedPoint | undefined;
   /** In the log; at LOG_EPOCHS_MAX no further one is begun. */
   readonly epochs: number;
+  /** The epoch that `fold` would fold next. */
+  readonly foldable: number | undefined;
   readonly sealed: Term;
   /** Why it takes nothing more; undefined while it is sound. */
   readonly broken: string | undefined;
@@ -51,6 +54,7 @@ export function statusOf(
     points: restorePoints(manifest).map(({ epoch }) => epoch),
     newestPoint: newestPoint(manifest),
     epochs: manifest.entries.length,
+    foldable: foldable(manifest),
     sealed: manifest.sealed,
     broken,
     diskBytes: MANIFEST_BYTES + imageBytes + 2 * images.memoryBytes + logBytes,

@@ -1,9 +1,10 @@
 // The replicas of a host over real files and real data links, and a primary's end of a link whose
 // frames a test sends by hand.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DurableReplica, Event } from "../../../../agent/authority/state.ts";
+import type { Chains, DurableReplica, Event } from "../../../../agent/authority/state.ts";
+import { FlatImage } from "../../../../agent/capture/disk-flat.ts";
 import type { Hypervisor } from "../../../../agent/hypervisor.ts";
 import { Replicas } from "../../../../agent/replicas/replicas.ts";
 import { loadKernelModule } from "../../../../epochs/kernel.ts";
@@ -16,6 +17,7 @@ import { startThread } from "../../../../runtime/threads.ts";
 import { IDENTITY } from "../../epochs/frames.ts";
 import { identityOf, type Sent, Source, someWrites } from "../../epochs/replica/source.ts";
 import { ports, SECRET, until } from "../../runtime/ports.ts";
+import { type Script, SimulatedGuest } from "../simulated-guest.ts";
 import { definitionOf, MIB } from "../stream-world.ts";
 
 export const RAM_BYTES = 2 * MIB;
@@ -90,6 +92,48 @@ function recordOf(frame: Frame): Record<string, unknown> {
   return frame.kind === "ack" ? { ...record, epoch: frame.epoch } : record;
 }
 
+/** One guest that waits for its state, over real files. */
+export class SimulatedHypervisor {
+  guest: SimulatedGuest | undefined;
+  started = 0;
+  script: Script = {};
+  private readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  async receive(
+    _: string,
+    of: number,
+    { disks, memoryBytes }: typeof definition,
+  ): Promise<{ chains: Chains; images: FlatImage[] }> {
+    this.started++;
+    const ram = join(this.folder, "guest.ram");
+    writeFileSync(ram, Buffer.alloc(memoryBytes));
+    const images: FlatImage[] = [];
+    const chains: Chains = {};
+    for (const { id, sizeBytes } of disks) {
+      const path = join(this.folder, `${id}-t${of}.raw`);
+      rmSync(path, { force: true });
+      images.push(await FlatImage.create(path, sizeBytes, runCommand));
+      chains[id] = [{ layer: 0, path, format: "raw" }];
+    }
+    this.guest = new SimulatedGuest(vmId, ram, "incoming", { script: this.script });
+    return { chains, images };
+  }
+
+  get(): { guest: SimulatedGuest; paths: { ram: string } } | undefined {
+    const { guest } = this;
+    return guest === undefined ? undefined : { guest, paths: { ram: guest.ramPath } };
+  }
+
+  async end(): Promise<void> {
+    await this.guest?.end();
+    this.guest = undefined;
+  }
+}
+
 export class ReplicaWorld {
   readonly folder = mkdtempSync(join(tmpdir(), "lifeboat-replicas-"));
   readonly events: Event[] = [];
@@ -97,6 +141,12 @@ export class ReplicaWorld {
   replicas!: Replicas;
   address = "";
   diskFreeBytes = 2 ** 40;
+  /** None by default, so that replicas stay cold. */
+  memoryBytes = 0;
+  spare = true;
+  lane: Promise<void> = Promise.resolve();
+  onEvent: (event: Event) => void = () => {};
+  readonly hypervisor = new SimulatedHypervisor(this.folder);
   private server!: Awaited<ReturnType<typeof listenData>>;
 
   static async start(): Promise<ReplicaWorld> {
@@ -112,15 +162,16 @@ export class ReplicaWorld {
   begin(): void {
     const capacity = async () => {
       const { diskFreeBytes } = this;
-      return { memoryBytes: 2 ** 40, memoryUsedBytes: 0, diskFreeBytes };
+      return { memoryBytes: this.memoryBytes, memoryUsedBytes: 0, diskFreeBytes };
     };
+    this.lane = Promise.resolve();
     this.replicas = new Replicas(
       {
         ...ports,
         hostId: "bravo" as HostId,
         stateFolder: this.folder,
         run: runCommand,
-        hypervisor: {} as Hypervisor,
+        hypervisor: this.hypervisor as unknown as Hypervisor,
         dataServer: this.server,
         dataAddress: this.address,
         module: loadKernelModule(),
@@ -130,7 +181,11 @@ export class ReplicaWorld {
         scanThreads: () => 1,
         startThread,
       },
-      (event) => void this.events.push(event),
+      { onLane: (_, work) => this.onLane(work), isSpare: () => this.spare },
+      (event) => {
+        this.events.push(event);
+        this.onEvent(event);
+      },
     );
   }
 
@@ -152,6 +207,28 @@ export class ReplicaWorld {
     this.hold(patch);
     await until(() => this.found(patch.stream).length > count, "the replica's store");
     return this.found(patch.stream).at(-1)!;
+  }
+
+  onLane(work: () => Promise<void>): void {
+    this.lane = this.lane.then(work);
+  }
+
+  /** Until nothing is to be done for the VM, for the moment. */
+  async idle(): Promise<void> {
+    for (let before: Promise<void> | undefined; before !== this.lane; ) {
+      before = this.lane;
+      await before;
+    }
+  }
+
+  /** Waits for the standby to be at the newest cut. */
+  async warm(epoch: number): Promise<void> {
+    const isWarm = (): boolean => {
+      const last = this.statuses().at(-1);
+      return last?.standby === "warm" && last.newest?.epoch === epoch;
+    };
+    await until(isWarm, "a warm standby");
+    await this.idle();
   }
 
   statuses(): StatusMessage[] {
