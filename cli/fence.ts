@@ -25,16 +25,18 @@ interface FencePlan {
   readonly uuid: string | null;
   readonly guests: readonly string[];
   readonly nicHeard: boolean;
+  readonly hostsCanLook: boolean;
   readonly refusal: string | null;
 }
 
 const HELP = `
 The coordinator asks the server's service processor (its configuration's \`servers\`) for ForceOff.
-It counts as proof that the server is off when the service processor has the right UUID, says Off
-three times, a second apart, and when both the host's agent and the firmware of its network adapter
-have fallen silent. VMs that were on their way to that host then go on where they came from.
-Anything else ends the fence, and proves nothing; the server may be off all the same: look at it,
-and say so with \`lifeboat host declare-off\`.
+It counts as proof that the server is off when the service processor has the right UUID and says Off
+three times, a second apart, when the host's agent has fallen silent, and when there is one more
+sign: the firmware of its network adapter has fallen silent too, or another host that was asked
+afterwards sees no kernel there. VMs that were on their way to that host then go on where they came
+from. Anything else ends the fence, and proves nothing; the server may be off all the same: look at
+it, and say so with \`lifeboat host declare-off\`.
 
 Examples:
   lifeboat host fence alpha --server alpha --dry-run
@@ -74,12 +76,15 @@ function proofText({ hostId: id, serverId: server, reads, signs }: OffProof): st
   return `${id}: server ${server} is proven to be off (${read}; ${signs.join(", ")})\n`;
 }
 
-function planText(id: string, { uuid, guests, nicHeard, refusal }: FencePlan): string {
-  const sign = nicHeard ? "heard: its silence can be a sign" : "not heard: no proof can come";
+function planText(id: string, plan: FencePlan): string {
+  const { uuid, guests, nicHeard, hostsCanLook, refusal } = plan;
+  const sign = nicHeard ? "heard: its silence can be a sign" : "not heard: it is no witness";
+  const without = nicHeard ? "none can look" : "none can look: no proof can come";
   return [
     `Server       ${uuid === null ? "no service processor is configured" : `UUID ${uuid}`}\n`,
     `Guests       ${guests.length === 0 ? "none" : guests.join(", ")}\n`,
     `NIC firmware ${sign}\n`,
+    `Other hosts  ${hostsCanLook ? "can look: what they see can be a sign" : without}\n`,
     refusal === null ? `${id} would be fenced\n` : `Refused: ${refusal}\n`,
   ].join("");
 }

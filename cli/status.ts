@@ -114,13 +114,9 @@ function silentRows({ hosts }: Status): Cell[][] {
     const { phase, held, notFenced, looks } = suspicion;
     const follows = held ?? notFenced ?? FOLLOWS[phase];
     if (looks.length === 0) return [[hostId, "nobody", undefined, undefined, follows]];
-    return looks.map(({ observer, verdict, saw, agoMs }, at) => [
-      at === 0 ? hostId : undefined,
-      observer,
-      `${verdict} (${saw})`,
-      `${Math.round(agoMs / 1_000)} s`,
-      at === 0 ? follows : undefined,
-    ]);
+    return looks.map(({ observer, verdict, saw, agoMs }) => {
+      return [hostId, observer, `${verdict} (${saw})`, `${Math.round(agoMs / 1_000)} s`, follows];
+    });
   });
 }
 

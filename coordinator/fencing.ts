@@ -46,7 +46,9 @@ export function fence(state: State, event: Of<"fence">, config: Config): Step {
   const uuid = config.servers[serverId]?.uuid.toLowerCase();
   if (dryRun) {
     const nicHeard = state.nicLinks.silentSinceMs[serverId] === Number.POSITIVE_INFINITY;
-    const detail = { hostId, serverId, uuid: uuid ?? null, guests, nicHeard, refusal: why ?? null };
+    const hostsCanLook = peersSee(state, hostId, config).able;
+    const target = { hostId, serverId, uuid: uuid ?? null, guests };
+    const detail = { ...target, nicHeard, hostsCanLook, refusal: why ?? null };
     return [state, [succeed(operationId, detail)]];
   }
   if (why !== undefined || uuid === undefined) {

@@ -95,6 +95,32 @@ commands("status, hosts and vms print tables for people", async ({ args }) => {
   assert.match((await run([...args, "vms"])).out, new RegExp(`^${VM} +counter +alpha +1`, "m"));
 });
 
+commands("status says who sees what of a host whose agent is silent", async (site) => {
+  const suspicion: NonNullable<HostSummary["suspicion"]> = {
+    phase: "agent-dead",
+    silentMs: 12_000,
+    looks: [
+      { observer: "agent:bravo", verdict: "lives", saw: "refused", agoMs: 2_400 },
+      { observer: "service-processor", verdict: "unsure", saw: "On", agoMs: 400 },
+    ],
+  };
+  const hosts = [{ ...hostOf(ALPHA), connected: false, suspicion }, hostOf(BRAVO)];
+  site.coordinator.send({ type: "fleet", hosts, vms: [vmOn(ALPHA)] });
+  await until(() => site.management.status().hosts[0]?.connected === false, "the fleet");
+  const { out } = await run([...site.args, "status"]);
+  assert.match(out, /^alpha +alpha +dead, its host lives/m);
+  assert.match(out, /^alpha +agent:bravo +lives \(refused\) +2 s +nothing: its guests may run/m);
+  assert.match(out, /^alpha +service-processor +unsure \(On\) +0 s/m);
+  const held = "It fell silent together with bravo";
+  const suspected: typeof suspicion = { ...suspicion, phase: "suspected", held, looks: [] };
+  const alpha = { ...hostOf(ALPHA), connected: false, suspicion: suspected };
+  site.coordinator.send({ type: "fleet", hosts: [alpha, hostOf(BRAVO)], vms: [] });
+  await until(() => site.management.status().vms.length === 0, "the fleet");
+  const { out: then } = await run([...site.args, "status"]);
+  assert.match(then, /^alpha +alpha +silent, host SUSPECTED/m);
+  assert.match(then, /^alpha +nobody .*It fell silent together with bravo/m);
+});
+
 commands(
   "host declare-off wants the server's name and a reason, and passes both on",
   async (site) => {

@@ -74,7 +74,10 @@ fencing("fence() switches nothing off in a dry run, and says what would end", ()
   const at = cutOff();
   const { ok, detail } = result(fence(at, { dryRun: true, guestsWillStop: true }));
   const plan = { hostId: ALPHA, serverId: "server-alpha", uuid: UUID, guests: [VM] };
-  assert.equal([ok, detail], [true, { ...plan, nicHeard: true, refusal: null }]);
+  assert.equal(
+    [ok, detail],
+    [true, { ...plan, nicHeard: true, hostsCanLook: false, refusal: null }],
+  );
   assert.is(at.state.fence, undefined);
 });
 
