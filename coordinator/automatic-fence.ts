@@ -13,6 +13,7 @@ import { guestsBelieved } from "./guests.ts";
 import { phaseOf } from "./observers.ts";
 import {
   type AutomaticFence,
+  busy,
   type Config,
   type Effect,
   type Host,
@@ -20,7 +21,6 @@ import {
   hostRecordOf,
   type State,
   type Step,
-  sagaFor,
 } from "./state.ts";
 import { fellWith } from "./suspicion.ts";
 
@@ -52,8 +52,8 @@ export function whyNotFenced(state: State, hostId: HostId, config: Config): stri
 function whyNotWithout(state: State, hostId: HostId, config: Config): string | undefined {
   const guests = guestsBelieved(state, hostId);
   if (guests.length === 0) return "No guest may run there";
-  const moving = guests.find((id) => sagaFor(state, id) !== undefined);
-  if (moving !== undefined) return `${moving} is being moved`;
+  const moving = guests.find((id) => busy(state, id));
+  if (moving !== undefined) return `${moving} is being moved, or brought up elsewhere`;
   const bare = guests.filter((id) => !config.protectedWithinRpo(state, id));
   if (bare.length === 0) return undefined;
   return `${bare.length} of ${guests.length} guests are not protected within their RPO: ${bare[0]}`;

@@ -3,7 +3,7 @@
  * @module
  */
 import type { HostId, VmId } from "../protocol/ids.ts";
-import { type State, sagaFor } from "./state.ts";
+import { failoverFor, type State, sagaFor } from "./state.ts";
 
 /**
  * VMs of which something may run or stand on a host. No silence takes one off this list: only an
@@ -13,6 +13,7 @@ export function guestsBelieved(state: State, hostId: HostId): VmId[] {
   const found = Object.values(state.vms).filter((vm) => {
     const saga = sagaFor(state, vm.vmId);
     if (saga?.source === hostId || saga?.target === hostId) return true;
+    if (failoverFor(state, vm.vmId)?.granted.includes(hostId) === true) return true;
     const report = state.hosts[hostId]?.reports[vm.vmId];
     if (report !== undefined && report.guest !== "absent") return true;
     if (vm.hostId !== hostId) return false;
