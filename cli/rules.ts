@@ -172,12 +172,11 @@ function explainedText({ vmId: id, name, hosts, ...explained }: Explained): stri
 }
 
 function hostSection(host: ExplainedHost): string {
-  const { hostId, role, replica, verdict, score, fitForSeconds, obstacles } = host;
+  const { hostId, role, replica, verdict, score, insideForSeconds, obstacles } = host;
   const words = [
     ...(replica === undefined ? [] : [`replica ${replica}`]),
-    verdict,
+    insideForSeconds === undefined ? verdict : `${verdict} for ${insideForSeconds} s`,
     ...(score === undefined ? [] : [`score ${score.toFixed(2)}`]),
-    ...(fitForSeconds === undefined ? [] : [`fit for ${fitForSeconds} s`]),
     ...obstacles,
   ];
   const rows = host.parameters.map((one) => [

@@ -53,7 +53,7 @@ export const ruleSet = z.strictObject({
     .refine((rules) => Object.keys(rules).length <= PARAMETERS_MAX, "too many parameters"),
   /** So long a parameter of the primary is outside before anything follows. */
   outsideSeconds: seconds(60),
-  /** So long a secondary is inside, and fit in every other way, before it is chosen. */
+  /** So long a secondary is inside before it is chosen. */
   insideSeconds: seconds(60),
   /** So long the VM stays on a host, however it came there. */
   dwellSeconds: seconds(600),

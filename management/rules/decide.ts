@@ -81,9 +81,11 @@ function primaryWaits(
 function bestOf(one: VmRules, { secondaries }: Situation, atMs: number): HostId | undefined {
   const last = one.swaps.at(-1);
   const failedAt = last?.outcome === "failed" ? last.to : undefined;
+  const wantedMs = one.rules.insideSeconds * SECOND_MS;
   const fit = secondaries
+    .filter(({ obstacles }) => obstacles.length === 0)
     .map(({ hostId }) => hostId)
-    .filter((hostId) => fitFor(one, hostId, atMs) >= one.rules.insideSeconds * SECOND_MS);
+    .filter((hostId) => insideFor(one, hostId, atMs) >= wantedMs);
   const order = (a: HostId, b: HostId): number =>
     Number(a === failedAt) - Number(b === failedAt) ||
     scoreOf(one, b) - scoreOf(one, a) ||
@@ -91,9 +93,9 @@ function bestOf(one: VmRules, { secondaries }: Situation, atMs: number): HostId 
   return fit.sort(order)[0];
 }
 
-/** -1 for one that is not fit. */
-function fitFor(one: VmRules, hostId: HostId, atMs: number): number {
-  const since = one.hosts[hostId]?.fitSinceMs;
+/** -1 for one that is not inside. */
+function insideFor(one: VmRules, hostId: HostId, atMs: number): number {
+  const since = one.hosts[hostId]?.insideSinceMs;
   return since === undefined ? -1 : atMs - since;
 }
 
@@ -112,10 +114,11 @@ export function scoreOf({ rules, hosts }: VmRules, hostId: HostId): number {
 function noneFit(one: VmRules, { secondaries }: Situation, atMs: number): string {
   if (secondaries.length === 0) return "It has no secondary";
   const each = secondaries.map(({ hostId, obstacles }) => {
-    const forMs = fitFor(one, hostId, atMs);
-    const wanted = `${one.rules.insideSeconds} s are wanted`;
-    if (forMs >= 0) return `${hostId}: inside for ${secondsOf(forMs)}, ${wanted}`;
-    return `${hostId}: ${[...obstacles, ...notInside(one.hosts[hostId])].join(", ")}`;
+    const forMs = insideFor(one, hostId, atMs);
+    const wanted = one.rules.insideSeconds;
+    const soon = `it is inside for ${secondsOf(forMs)}, ${wanted} s are wanted`;
+    const early = forMs >= 0 && forMs < wanted * SECOND_MS ? [soon] : [];
+    return `${hostId}: ${[...obstacles, ...notInside(one.hosts[hostId]), ...early].join(", ")}`;
   });
   return `No secondary is fit (${each.join("; ")})`.slice(0, 1_000);
 }
@@ -160,7 +163,7 @@ function reasonOf(
   const range = rangeText(one.rules.parameters[outside]!.range);
   const why = `${outside} of ${primary} is ${said}, outside ${range}`;
   const score = scoreOf(one, target).toFixed(2);
-  const fit = `${target} is inside for ${secondsOf(fitFor(one, target, atMs))}, score ${score}`;
+  const fit = `${target} is inside for ${secondsOf(insideFor(one, target, atMs))}, score ${score}`;
   return `${why} for ${secondsOf(atMs - sinceMs)}; ${fit}`;
 }
 

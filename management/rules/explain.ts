@@ -35,8 +35,8 @@ export interface ExplainedHost {
   readonly verdict: Verdict;
   /** Of a secondary that is inside: 0 to 1. */
   readonly score?: number;
-  /** How long a secondary has been inside with nothing against it. */
-  readonly fitForSeconds?: number;
+  /** How long a secondary has been inside. */
+  readonly insideForSeconds?: number;
   readonly obstacles: readonly string[];
   readonly parameters: readonly ExplainedParameter[];
 }
@@ -90,7 +90,7 @@ function secondaryHosts(
   const replicas = vm === undefined ? [] : secondariesOf(vm);
   return secondaries.map(({ hostId, obstacles }) => {
     const replica = replicas.find((each) => each.hostId === hostId);
-    const fitSinceMs = one.hosts[hostId]?.fitSinceMs;
+    const insideSinceMs = one.hosts[hostId]?.insideSinceMs;
     const host = hostOf(one, hostId, atMs);
     return {
       ...host,
@@ -98,7 +98,7 @@ function secondaryHosts(
       ...(replica === undefined ? {} : { replica: replica.state }),
       ...(replica?.lagMs === undefined ? {} : { lagMs: replica.lagMs }),
       ...(host.verdict === "inside" ? { score: scoreOf(one, hostId) } : {}),
-      ...(fitSinceMs === undefined ? {} : { fitForSeconds: secondsOf(atMs - fitSinceMs) }),
+      ...(insideSinceMs === undefined ? {} : { insideForSeconds: secondsOf(atMs - insideSinceMs) }),
       obstacles,
     };
   });

@@ -50,7 +50,8 @@ export function see(
   { values, atMs }: Pick<At<Review>, "values" | "atMs">,
 ): VmRules {
   if (vm?.hostId === undefined) return one;
-  return follow(one, vm.hostId, secondaries, (hostId) => values[hostId] ?? {}, atMs);
+  const hosts = secondaries.map(({ hostId }) => hostId);
+  return follow(one, vm.hostId, hosts, (hostId) => values[hostId] ?? {}, atMs);
 }
 
 type OneStep = readonly [VmRules, readonly Effect[]];

@@ -7,7 +7,6 @@ import type { HostSummary, VmSummary } from "../../protocol/evacuation.ts";
 import type { HostId, OperationId, ServerId } from "../../protocol/ids.ts";
 import type { ReplicaSummary } from "../../protocol/replication.ts";
 import type { State } from "../state.ts";
-import type { Candidate } from "./standing.ts";
 
 /** Swaps of one site at once: each ends a replication and begins another. */
 export const SWAPS_AT_ONCE = 2;
@@ -23,6 +22,13 @@ export interface Site {
   readonly held: string | undefined;
   /** Swaps under way. */
   readonly swapsRunning: number;
+}
+
+/** A secondary as it is now, but for its parameters. */
+export interface Candidate {
+  readonly hostId: HostId;
+  /** What speaks against it now. */
+  readonly obstacles: readonly string[];
 }
 
 export interface Situation {

@@ -20,8 +20,8 @@ export interface Swap extends Omit<SwapRecord, "ageMs"> {
 
 export interface HostStanding {
   readonly judged: Readonly<{ [parameter: string]: Judged }>;
-  /** Since when a secondary is inside and nothing else speaks against it. */
-  readonly fitSinceMs?: number;
+  /** Since when all of its parameters are inside. */
+  readonly insideSinceMs?: number;
 }
 
 export interface VmRules {
@@ -60,23 +60,16 @@ export function recordOfRules(one: VmRules, nowMs: number): RulesRecord {
   return { vmId, rules, wallTime, swaps };
 }
 
-/** A host of the VM as it is now, but for its parameters. */
-export interface Candidate {
-  readonly hostId: HostId;
-  /** What speaks against a secondary; not asked of the primary. */
-  readonly obstacles: readonly string[];
-}
-
 /** The standings after another look at the values, by host. Hosts that are none of it go. */
 export function follow(
   before: VmRules,
   primary: HostId,
-  secondaries: readonly Candidate[],
+  secondaries: readonly HostId[],
   valuesOf: (hostId: HostId) => ParameterValues,
   atMs: number,
 ): VmRules {
   const anew = atMs - before.reviewedAtMs > REVIEW_MS_MAX;
-  const stand = ({ hostId, obstacles }: Candidate): [HostId, HostStanding] => {
+  const stand = (hostId: HostId): [HostId, HostStanding] => {
     const known = before.hosts[hostId];
     const values = valuesOf(hostId);
     const judged = Object.fromEntries(
@@ -88,16 +81,14 @@ export function follow(
       }),
     );
     const inside = worstOf(Object.values(judged).map(({ verdict }) => verdict)) === "inside";
-    const isFit = hostId !== primary && inside && obstacles.length === 0;
-    const fitSinceMs = anew ? atMs : (known?.fitSinceMs ?? atMs);
-    return [hostId, isFit ? { judged, fitSinceMs } : { judged }];
+    const insideSinceMs = anew ? atMs : (known?.insideSinceMs ?? atMs);
+    return [hostId, inside ? { judged, insideSinceMs } : { judged }];
   };
-  const all = [{ hostId: primary, obstacles: [] }, ...secondaries];
   const stays = before.primary?.hostId === primary;
   return {
     ...before,
     primary: stays ? before.primary : { hostId: primary, sinceMs: atMs },
-    hosts: Object.fromEntries(all.map(stand)),
+    hosts: Object.fromEntries([primary, ...secondaries].map(stand)),
     swaps: before.swaps.filter((swap) => swap.outcome === "running" || atMs - swap.atMs < DAY_MS),
     reviewedAtMs: atMs,
   };

@@ -15,6 +15,8 @@ import { openSite, type Site } from "./site.ts";
 import { run } from "./terminal.ts";
 
 const rules = suite<{ site: Site }>("rules and parameter");
+/** A file is read before anybody is asked. */
+const refusals = suite("rules set");
 const FOLDER = makeFolder();
 let files = 0;
 
@@ -191,13 +193,11 @@ const WRONG: readonly (readonly [string, string, RegExp])[] = [
 ];
 
 for (const [what, text, says] of WRONG) {
-  rules(`${what}: refused, with its line`, async ({ site }) => {
-    const path = write(text);
-    const { err, code } = await run([...site.args, "rules", "set", "counter", path]);
+  refusals(`${what}: refused, with its line`, async () => {
+    const { err, code } = await run(["--state", FOLDER, "rules", "set", "counter", write(text)]);
     assert.is(code, 2, err);
     assert.match(err, says);
     assert.match(err, /CONFIG_INVALID/);
-    assert.equal(site.store.load().rules, []);
   });
 }
 
@@ -224,3 +224,4 @@ for (const [what, args, code, says] of REFUSED) {
 }
 
 rules.run();
+refusals.run();

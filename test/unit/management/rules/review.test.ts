@@ -79,6 +79,15 @@ review("a secondary is chosen once it was inside for long enough, and not before
   assert.equal(swaps(at.review(HOT, 1)), ["bravo"]);
 });
 
+review("a replica that is behind now and then does not begin the time anew", () => {
+  const at = settled();
+  const behind = [replica("bravo", { state: "behind" }), replica("charlie", { state: "behind" })];
+  at.fleet([replicated("alpha", { replicas: behind })]);
+  assert.equal(swaps(at.review(HOT, 20)), []);
+  at.fleet([replicated()]);
+  assert.equal(swaps(at.review(HOT, 1)), ["bravo"]);
+});
+
 review("weights decide between secondaries", () => {
   const choose = (temperature: number, power: number) => {
     const parameters = {
