@@ -22,8 +22,8 @@ export async function evaluateDram(folder: string): Promise<string> {
     "| --- | --- | --- | --- | --- | --- |",
     lineOf("the model", rows, crossOf(rows, DRAM_RECIPE)),
     lineOf("a model of error counts alone", counts, crossOf(counts, model)),
-    lineOf("rule: errors in 6 h", rows, [columnOf(rows, "all_ce_count_6h")]),
-    lineOf("rule: storms in 6 h", rows, [columnOf(rows, "ce_storm_count_6h")]),
+    lineOf("rule: errors in 6 h", rows, [ruleOf(rows, "all_ce_count_6h")]),
+    lineOf("rule: storms in 6 h", rows, [ruleOf(rows, "ce_storm_count_6h")]),
   ].join("\n");
 }
 
@@ -44,6 +44,11 @@ function lineOf(name: string, { samples }: Rows, splits: readonly number[][]): s
   );
   const f1 = splits.reduce((sum, scores) => sum + bestF1(scores, failed), 0) / splits.length;
   return `| ${name} | ${rates.map(rateText).join(" | ")} | ${f1.toFixed(3)} |`;
+}
+
+/** A rule counts what was not filled in as nothing. */
+function ruleOf(rows: Rows, name: string): number[] {
+  return columnOf(rows, name).map((value) => (Number.isNaN(value) ? 0 : value));
 }
 
 function columnOf({ samples }: Rows, name: string): number[] {

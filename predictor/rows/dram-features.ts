@@ -32,11 +32,19 @@ export const DRAM_FEATURES: readonly string[] = DRAM_WINDOWS.flatMap((window) =>
 
 /**
  * The features of one DIMM. `value` gives a column by its name; what is missing was not counted,
- * and is 0.
+ * and is 0. A window with fewer logs than a shorter one within it was never filled in (as the 6
+ * hours of all DIMMs of one type are in the data): it is unknown, NaN, and not quiet.
  */
 export function dramFeatures(value: (name: string) => number): number[] {
-  return DRAM_FEATURES.map((name) => {
+  const known = (name: string): number => {
     const seen = value(name);
     return Number.isFinite(seen) ? seen : 0;
+  };
+  let most = 0;
+  return DRAM_WINDOWS.flatMap((window) => {
+    const logs = known(`all_ce_log_num_${window}`);
+    const filled = logs >= most;
+    most = Math.max(most, logs);
+    return OF_WINDOW.map((name) => (filled ? known(`${name}_${window}`) : Number.NaN));
   });
 }

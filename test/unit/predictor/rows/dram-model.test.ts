@@ -40,6 +40,23 @@ dram("dramFeatures() takes what is missing for nothing seen", () => {
   assert.ok(!DRAM_FEATURES.some((name) => /time|serial/i.test(name)));
 });
 
+dram("dramFeatures() takes a window with fewer logs than a shorter one for unknown", () => {
+  const logs: Readonly<Record<string, number>> = {
+    all_ce_log_num_15m: 2,
+    all_ce_log_num_1h: 3,
+    all_ce_count_1h: 5,
+    all_ce_count_6h: 7,
+  };
+  const features = (own: Readonly<Record<string, number>>) => {
+    const values = dramFeatures((name) => ({ ...logs, ...own })[name] ?? 0);
+    return Object.fromEntries(DRAM_FEATURES.map((name, at) => [name, values[at]]));
+  };
+  const known = features({ all_ce_log_num_6h: 3 });
+  assert.equal([known["all_ce_count_1h"], known["all_ce_count_6h"]], [5, 7]);
+  const unknown = features({ all_ce_log_num_6h: 0 });
+  assert.equal([unknown["all_ce_count_1h"], unknown["all_ce_count_6h"]], [5, Number.NaN]);
+});
+
 dram("scoreDimm() tells a storm over many lines from a single error", () => {
   const score = (values: Readonly<Record<string, number>>) =>
     scoreDimm(scorer, (name) => values[name] ?? Number.NaN);
