@@ -1,9 +1,11 @@
 /**
  * An agent as an observer of other hosts: it looks at the kernel of a host that the coordinator
  * names, once for each question. A kernel that lives answers a connection to any of its ports,
- * with a connection or with a reset; whether its agent lives is no matter.
+ * with a connection or with a reset; whether its agent lives is no matter. Two ports are tried: the
+ * data listener's, which firewalls let through, and one that nobody listens on, since an agent that
+ * stands still has a queue of connections that is full some day.
  *
- * Rule 1: what was not seen is not claimed. A host is `silent` only if nothing answered the
+ * Rule 1: what was not seen is not claimed. A host is `silent` only if nothing answered either
  *         connection and its address does not stand resolved in the ARP table: a firewall that
  *         drops connections still answers ARP.
  * Rule 2: bounded. So many looks at once, each for so long; a question too many is dropped, and
@@ -20,6 +22,8 @@ import type { TcpOutcome, TcpProbe } from "../runtime/tcp-probe.ts";
 export const LOOK_MS = 3_000;
 /** Looks at once, and in any period of `LOOK_MS`. */
 export const LOOKS_MAX = 8;
+/** tcpmux (RFC 1078), which nobody uses. */
+const CLOSED_PORT = 1;
 const ARP = "/proc/net/arp";
 /** The kernel has the hardware address (ATF_COM of net/if_arp.h). */
 const ARP_COMPLETE = 0x2;
@@ -55,12 +59,20 @@ export function observer(ports: ObserverPorts): (question: Observe) => void {
   };
 
   async function look(address: string): Promise<Pick<Observed, "seen" | "neighbour">> {
-    const tried = await probe(address, LOOK_MS);
-    const table = tried.ip === undefined ? "" : await files.read(ARP).catch(() => "");
-    const neighbour = tried.ip === undefined ? undefined : neighbourIn(table, tried.ip);
-    const seen = seenBy(tried.outcome, neighbour);
+    const ports = [address, address.replace(/:\d+$/, `:${CLOSED_PORT}`)];
+    const tried = await Promise.all(ports.map((port) => probe(port, LOOK_MS)));
+    const ip = tried.find((one) => one.ip !== undefined)?.ip;
+    const table = ip === undefined ? "" : await files.read(ARP).catch(() => "");
+    const neighbour = ip === undefined ? undefined : neighbourIn(table, ip);
+    const seen = clearest(tried.map(({ outcome }) => seenBy(outcome, neighbour)));
     return neighbour === undefined ? { seen } : { seen, neighbour };
   }
+}
+
+/** Any answer is life; silence is only what all attempts found. */
+export function clearest(seen: readonly Seen[]): Seen {
+  const order: readonly Seen[] = ["connected", "refused", "unreachable", "silent"];
+  return order.find((one) => seen.includes(one)) ?? "unreachable";
 }
 
 /** What a connection's end says of the kernel at its other end. */

@@ -1,6 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  clearest,
   LOOK_MS,
   LOOKS_MAX,
   type Neighbour,
@@ -46,6 +47,20 @@ for (const [outcome, neighbour, seen] of SIGHTS) {
   });
 }
 
+const BOTH: readonly (readonly [Seen, Seen, Seen])[] = [
+  ["silent", "refused", "refused"],
+  ["connected", "refused", "connected"],
+  ["unreachable", "connected", "connected"],
+  ["silent", "unreachable", "unreachable"],
+  ["silent", "silent", "silent"],
+];
+
+for (const [first, second, seen] of BOTH) {
+  watching(`clearest() makes ${seen} of ${first} and ${second}`, () => {
+    assert.equal([clearest([first, second]), clearest([second, first])], [seen, seen]);
+  });
+}
+
 const NEIGHBOURS: readonly (readonly [string, Neighbour | undefined])[] = [
   ["192.0.2.1", "complete"],
   ["192.0.2.10", "complete"],
@@ -68,6 +83,7 @@ function question(index: number): Observe {
 interface Scene {
   readonly said: Observed[];
   readonly waiting: ((outcome: TcpOutcome) => void)[];
+  readonly tried: string[];
   readonly clock: ReturnType<typeof memoryClock>;
   readonly ask: (question: Observe) => void;
 }
@@ -75,24 +91,29 @@ interface Scene {
 function scene(): Scene {
   const said: Observed[] = [];
   const waiting: Scene["waiting"] = [];
+  const tried: string[] = [];
   const clock = memoryClock();
   const ask = observer({
     clock,
     log: silentLog,
     files: memoryFiles({ "/proc/net/arp": TABLE }),
-    probe: () => new Promise((resolve) => void waiting.push(resolve)),
+    probe(address) {
+      tried.push(address);
+      return new Promise((resolve) => void waiting.push(resolve));
+    },
     send: (message) => said.push(message) > 0,
   });
-  return { said, waiting, clock, ask };
+  return { said, waiting, tried, clock, ask };
 }
 
 /** What was begun has ended. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 watching("observer() answers with what it saw, and with the neighbour", async () => {
-  const { said, waiting, ask } = scene();
+  const { said, waiting, tried, ask } = scene();
   ask(question(1));
-  waiting[0]!({ outcome: "timed-out", ip: "192.0.2.100" });
+  assert.equal(tried, ["192.0.2.100:7412", "192.0.2.100:1"]);
+  for (const end of waiting) end({ outcome: "timed-out", ip: "192.0.2.100" });
   await settled();
   const { operationId, hostId } = question(1);
   const answer = { operationId, hostId, seen: "silent", neighbour: "incomplete" };
@@ -104,7 +125,7 @@ watching(
   async () => {
     const { said, waiting, clock, ask } = scene();
     for (let index = 0; index < 3 * LOOKS_MAX; index++) ask(question(index));
-    assert.is(waiting.length, LOOKS_MAX);
+    assert.is(waiting.length, 2 * LOOKS_MAX);
     for (const end of waiting.splice(0)) end({ outcome: "ECONNREFUSED" });
     await settled();
     assert.is(said.length, LOOKS_MAX);
@@ -112,7 +133,7 @@ watching(
     assert.is(waiting.length, 0, "none is under way, but the period is not over");
     clock.advanceTo(LOOK_MS);
     ask(question(101));
-    assert.is(waiting.length, 1);
+    assert.is(waiting.length, 2);
   },
 );
 
