@@ -29,6 +29,8 @@ export class Images {
   /** The number of each image's first chunk, counted through all. */
   private readonly firstChunks: readonly number[];
   private sums: Buffer;
+  /** What was read last: a MiB anew for each read would keep the collector busy. */
+  private readonly chunk = Buffer.alloc(CHUNK_BYTES);
 
   /** Opens, or makes, the files. @throws SystemError NO_SPACE, FILE_FAILED */
   static async open(
@@ -83,9 +85,12 @@ export class Images {
     }
   }
 
-  /** @throws SystemError REPLICA_BROKEN: the image ends early; FILE_FAILED */
+  /**
+   * Valid until the next read. Its caller may change it.
+   * @throws SystemError REPLICA_BROKEN: the image ends early; FILE_FAILED
+   */
   async read(image: number, chunk: number): Promise<Buffer> {
-    const content = Buffer.allocUnsafe(this.lengthOf(image, chunk));
+    const content = this.chunk.subarray(0, this.lengthOf(image, chunk));
     const count = await this.files[image]!.read(content, chunk * CHUNK_BYTES);
     if (count !== content.length) throw broken(image, chunk, "it ends early");
     return content;

@@ -9,6 +9,8 @@ import type { EpochLog } from "./epoch-log.ts";
 import { newestEpoch } from "./points.ts";
 import type { Store } from "./store.ts";
 
+const SCRATCH = Buffer.alloc(CHUNK_BYTES);
+
 /**
  * Writes content of epoch 0 straight to the images: until it is whole there is nothing to spoil.
  * @throws SystemError FRAME_CORRUPT, BASE_DIFFERS, NO_SPACE, FILE_FAILED
@@ -38,9 +40,8 @@ export async function provePages(store: Store, payload: Uint8Array): Promise<voi
   const chunk = placeOf(kernel, "pages", payload, manifest).offset / CHUNK_BYTES;
   const through = newestEpoch(manifest)?.epoch ?? 0;
   const differs = needsBase(payload, manifest);
-  const content = differs
-    ? await store.contentOf(0, chunk, through, false)
-    : Buffer.alloc(CHUNK_BYTES);
+  // Whole pages and zeros are proven as they are, over whatever.
+  const content = differs ? await store.contentOf(0, chunk, through, false) : SCRATCH;
   try {
     applyEdit(kernel, "pages", payload, manifest, chunk, content);
   } catch (thrown) {

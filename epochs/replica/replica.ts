@@ -335,8 +335,9 @@ export class Replica {
   }
 
   private async dropOpen(): Promise<void> {
-    await this.open?.close();
+    const { open } = this;
     this.open = undefined;
+    if (open !== undefined) await this.store.drop(open);
   }
 
   private assertTakes(term: Term): void {

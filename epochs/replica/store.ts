@@ -27,6 +27,8 @@ export class Store {
   /** By epoch: those that the manifest names and that were proven. */
   readonly logs = new Map<number, EpochLog>();
   private readonly slots: ManifestFile;
+  /** Whose log is being written; no manifest names it yet. */
+  private openEpoch: number | undefined;
 
   /** Makes the files in an empty folder. @throws SystemError STATE_CONFLICT, NO_SPACE */
   static async create(ports: StorePorts, identity: ReplicaIdentity): Promise<Store> {
@@ -94,18 +96,27 @@ export class Store {
     return damages;
   }
 
-  /** Begins the log of an epoch. It is the caller's until `adopt`. */
+  /** Begins the log of an epoch. It is the caller's until `adopt` or `drop`. */
   async beginLog(epoch: number, parent: string): Promise<EpochLog> {
+    this.openEpoch = epoch;
     return await EpochLog.create(this.logPorts, epoch, parent);
   }
 
   /** The epoch of this log is in the manifest now. */
   adopt(epoch: number, log: EpochLog): void {
     this.logs.set(epoch, log);
+    this.openEpoch = undefined;
+  }
+
+  /** The epoch that was begun is given up: its file goes with the next sweep. */
+  async drop(log: EpochLog): Promise<void> {
+    this.openEpoch = undefined;
+    await log.close();
   }
 
   /**
-   * What a chunk holds at the epoch `through`, which is not older than the one being folded.
+   * What a chunk holds at the epoch `through`, which is not older than the one being folded; valid
+   * until the next one.
    * Compared with its checksum if `verify`; the log's frames have their own.
    * @throws SystemError REPLICA_BROKEN, FILE_FAILED
    */
@@ -162,7 +173,7 @@ export class Store {
     return damages;
   }
 
-  /** Removes the files that neither slot of the manifest needs. */
+  /** Removes the files that neither slot of the manifest needs, nor the epoch that is coming. */
   async sweep(): Promise<void> {
     const { manifest } = this;
     const epochs = this.slots.manifests.flatMap(({ entries }) => entries.map(({ epoch }) => epoch));
@@ -176,7 +187,7 @@ export class Store {
       BROKEN_NAME,
       ...imageNames(manifest),
       ...SUMS_NAMES,
-      ...epochs.map(logName),
+      ...[...epochs, ...(this.openEpoch === undefined ? [] : [this.openEpoch])].map(logName),
     ]);
     for (const name of await this.files.list()) if (!kept.has(name)) await this.files.remove(name);
   }

@@ -63,6 +63,19 @@ replicas("restore() gives the last two cuts exactly, and nothing that is none", 
   assert.is(replica.status().broken, undefined);
 });
 
+replicas("fold() inside an epoch leaves the log of that epoch", async () => {
+  const { disk, replica } = await replicaWith(3);
+  await send(replica, source.sent[3]!);
+  const { frames } = source.sent[4]!;
+  for (const frame of frames.slice(0, 2)) await replica.take(frame);
+  assert.is(await replica.fold(), 1);
+  for (const frame of frames.slice(2)) await replica.take(frame);
+  await replica.close();
+  const again = await openReplica(portsOf(disk), identity);
+  assert.is(again.status().broken, undefined);
+  await expectRestored(again, source.sent[4]!);
+});
+
 replicas(
   "restore() gives epoch 0 if it is a cut, as long as it is one of the last two",
   async () => {
