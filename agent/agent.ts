@@ -27,6 +27,7 @@ import {
   replay,
   type State,
 } from "./authority/state.ts";
+import { Drills } from "./drills/drills.ts";
 import { Merges } from "./merges.ts";
 import type { IncomingStream } from "./migration/incoming.ts";
 import { observer } from "./observer.ts";
@@ -58,6 +59,7 @@ export class Agent {
   private readonly lanes = new Map<VmId, Promise<void>>();
   private readonly streams: Streams;
   private readonly replicas: Replicas;
+  private readonly drills: Drills;
   private readonly merges: Merges;
   private readonly protections: Protections;
   private readonly verifying = new WeakSet<Guest>();
@@ -78,6 +80,12 @@ export class Agent {
       return phase === "none" || phase === "burnt";
     };
     this.replicas = new Replicas(ports, { onLane, isSpare }, dispatch);
+    this.drills = new Drills({
+      ...ports.hypervisor.surroundings,
+      hostId,
+      open: (stream) => this.replicas.source(stream),
+      tell: (result) => void ports.send(result),
+    });
     const { log, hypervisor } = ports;
     const chainsOf = (vmId: VmId): Chains => this.machine.state.vms[vmId]?.chains ?? {};
     this.observe = observer(ports);
@@ -91,6 +99,7 @@ export class Agent {
     const vms = Object.values(this.machine.state.vms);
     const found = await this.ports.hypervisor.recover(vms);
     await this.replicas.sweep(vms);
+    this.drills.sweep();
     this.compact(this.machine.state.life - 1);
     this.dispatch({ type: "recovered", found });
     await this.settled();
@@ -153,6 +162,8 @@ export class Agent {
         return this.dispatch(message);
       case "freeze":
         return void freeze(message, this.ports);
+      case "drill-replica":
+        return this.drills.begin(message);
       case "read-console":
         return void tellConsole(message, this.ports);
       case "observe":

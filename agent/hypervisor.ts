@@ -95,6 +95,14 @@ export class Hypervisor {
     return sizes.reduce((sum, bytes) => sum + bytes, 0);
   }
 
+  /** What of this host a drill may use. */
+  get surroundings(): Pick<
+    HypervisorPorts,
+    "clock" | "run" | "files" | "log" | "stateFolder" | "ramFolder"
+  > {
+    return this.ports;
+  }
+
   folder(vmId: VmId): string {
     return join(this.ports.stateFolder, "vms", vmId);
   }

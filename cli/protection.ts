@@ -3,6 +3,7 @@
  * @module
  */
 import type { Command } from "commander";
+import { addDrillCommand } from "./protection/drill.ts";
 import { addProtectCommands } from "./protection/protect.ts";
 import { addReplicasCommand } from "./protection/replicas.ts";
 import { addSwitchCommands } from "./protection/switch-over.ts";
@@ -12,4 +13,5 @@ export function addProtectionCommands(program: Command, world: World): void {
   addProtectCommands(program, world);
   addReplicasCommand(program, world);
   addSwitchCommands(program, world);
+  addDrillCommand(program, world);
 }

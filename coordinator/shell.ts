@@ -21,10 +21,10 @@ import { crashPoint } from "../runtime/crash-point.ts";
 import { type LinkServer, listenLinks } from "../runtime/link-server.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
-import { type ConsoleRelay, consoleRelay } from "./console.ts";
 import { start, step } from "./coordinator.ts";
 import type { ServicePowers } from "./power.ts";
 import type { FreshIds } from "./protection-record.ts";
+import { type Questions, questions } from "./questions.ts";
 import { type Config, type Effect, type Event, type State, sagaFor } from "./state.ts";
 import type { CoordinatorStore } from "./store.ts";
 import { noteOf, type Traces, traceOf, tracesTo, vmOf } from "./traces.ts";
@@ -67,7 +67,7 @@ class Shell {
   readonly machine: Machine<State, Event, Effect>;
   private readonly options: CoordinatorOptions;
   private readonly traces: Traces;
-  private readonly consoles: ConsoleRelay;
+  private readonly questions: Questions;
   private readonly unsaved: SaveEffect[] = [];
   private server: LinkServer | undefined;
   private timer: Timer | undefined;
@@ -78,7 +78,7 @@ class Shell {
     const { hosts, vms, sagas, ...kept } = store.load();
     this.options = options;
     this.traces = tracesTo((trace) => this.toManagement(trace));
-    this.consoles = consoleRelay((hostId, message) => this.toAgent(hostId, message));
+    this.questions = questions((hostId, message) => this.toAgent(hostId, message));
     this.machine = new Machine(
       start(hosts, vms, sagas, clock.nowMs(), kept),
       (state, event) => step(state, event, config),
@@ -101,7 +101,7 @@ class Shell {
       onDown: ({ peer }, reason) => this.lost(peer, reason),
     });
     this.timer = clock.every(TICK_MS, () => {
-      this.consoles.tick(clock.nowMs());
+      this.questions.tick(clock.nowMs());
       this.dispatch({ type: "tick", fresh: this.freshIds(), atMs: clock.nowMs() });
     });
     return this.server.port;
@@ -163,8 +163,9 @@ class Shell {
         this.dispatch({ ...message, hostId, atMs });
         break;
       case "console-text":
+      case "drill-result":
       case "operation-result":
-        if (this.consoles.answers(hostId, message)) this.toManagement(message);
+        if (this.questions.answers(hostId, message)) this.toManagement(message);
     }
   }
 
@@ -190,8 +191,9 @@ class Shell {
         this.dispatch({ ...message, stream, token: random.hex(32), atMs });
         break;
       }
+      case "drill":
       case "read-console": {
-        const refusal = this.consoles.ask(this.machine.state, message, atMs);
+        const refusal = this.questions.ask(this.machine.state, message, atMs);
         if (refusal !== undefined) this.toManagement(refusal);
       }
     }

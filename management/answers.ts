@@ -3,6 +3,7 @@
  * @module
  */
 import type { Message } from "../protocol/message.ts";
+import type { DrillResult } from "../protocol/replication.ts";
 import { type Operations, takeRelayed } from "./operations.ts";
 import type { Event } from "./state.ts";
 import { type Happening, ofAnswer, ofTrace, type ProgressBoard } from "./timeline.ts";
@@ -14,10 +15,11 @@ export interface AnswerPorts {
   /** What was told is durable then. */
   readonly flush: () => void;
   readonly dispatch: (event: Event) => void;
+  readonly onDrill: (result: DrillResult) => void;
 }
 
 export function takeAnswer(message: Message, atMs: number, ports: AnswerPorts): void {
-  const { pending, board, tell, flush, dispatch } = ports;
+  const { pending, board, tell, flush, dispatch, onDrill } = ports;
   switch (message.type) {
     case "fleet":
       dispatch({ ...message, atMs });
@@ -30,6 +32,12 @@ export function takeAnswer(message: Message, atMs: number, ports: AnswerPorts): 
       break;
     case "operation-result":
       tell(ofAnswer(message));
+      flush();
+      takeRelayed(pending, message);
+      break;
+    case "drill-result":
+      tell(ofAnswer(message));
+      onDrill(message);
       flush();
       takeRelayed(pending, message);
       break;

@@ -87,10 +87,17 @@ export function refuse(link: Link, operationId: OperationId, code: string, reaso
 /** What the coordinator answered, for whoever asked through the management server. */
 export function takeRelayed(
   pending: Operations,
-  message: OperationResult | MigrationResult | Extract<Message, { type: "console-text" }>,
+  message:
+    | OperationResult
+    | MigrationResult
+    | Extract<Message, { type: "console-text" | "drill-result" }>,
 ): boolean {
   const { operationId } = message;
   if (message.type === "migration-result") {
+    const { type: _type, operationId: _id, ...result } = message;
+    return pending.answer(operationId, result);
+  }
+  if (message.type === "drill-result") {
     const { type: _type, operationId: _id, ...result } = message;
     return pending.answer(operationId, result);
   }

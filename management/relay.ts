@@ -25,12 +25,13 @@ export type RelayedAsk = Extract<
       | "vm-console"
       | "protect"
       | "failover"
+      | "drill"
       | "switch-over";
   }
 >;
 
 /** Answered when it has ended. */
-const ENDED: readonly RelayedAsk["method"][] = ["fence", "failover", "switch-over"];
+const ENDED: readonly RelayedAsk["method"][] = ["fence", "failover", "switch-over", "drill"];
 
 /** How long to wait for the coordinator's answer. */
 export function answerMsOf({ method }: RelayedAsk): number {
@@ -58,6 +59,10 @@ export function relayedOf(operationId: OperationId, ask: RelayedAsk): Message {
     case "failover": {
       const { method: _method, ...rest } = ask;
       return { type: "failover", operationId, ...rest };
+    }
+    case "drill": {
+      const { method: _method, ...rest } = ask;
+      return { type: "drill", operationId, ...rest };
     }
     case "switch-over":
       return { type: "switch-over", operationId, vmId: ask.vmId, target: ask.target };

@@ -108,6 +108,7 @@ export function takeRequest(link: Link, { operationId, ask }: Request, ports: Re
     case "protect":
     case "failover":
     case "switch-over":
+    case "drill":
       relay(link, operationId, ask, ports);
   }
 }

@@ -22,6 +22,7 @@ import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import { takeAnswer } from "./answers.ts";
 import { baselinesOf } from "./baselines.ts";
+import { type DrillRecord, drillRecordOf } from "./drill.ts";
 import { crashOf, isSaving, perform } from "./effects.ts";
 import { followersOf } from "./followers.ts";
 import { type Heard, heardOf } from "./heard.ts";
@@ -108,7 +109,7 @@ class Shell {
     this.parameters = parameterBoard(options.costPerHour);
     this.nextReview = reviews(this.parameters, options);
     this.followers = followersOf(store.eventsAfter);
-    this.heard = heardOf(sensorFaults);
+    this.heard = heardOf(sensorFaults, kept.drills);
     this.history = historyOf(kept, store, (task) => this.unsaved.push({ task }));
     this.machine = new Machine<State, Event, Effect>(
       start(
@@ -310,7 +311,13 @@ class Shell {
       tell: (happening) => this.tell(happening),
       flush: () => this.flush(),
       dispatch: (event) => this.dispatch(event),
+      onDrill: (result) => this.drilled(drillRecordOf(result, this.options.clock.wallTime())),
     });
+  }
+
+  private drilled(record: DrillRecord): void {
+    this.heard.takeDrill(record);
+    this.unsaved.push({ task: () => this.options.store.saveDrill(record) });
   }
 
   private dispatch(event: Event): void {

@@ -8,6 +8,7 @@ import type { HostId } from "../protocol/ids.ts";
 import type { Mode } from "../protocol/operator.ts";
 import type { BaselinesTaken, Telemetry } from "../protocol/prediction.ts";
 import type { BaselineRecord, BaselineStatus } from "./baseline.ts";
+import type { DrillRecord } from "./drill.ts";
 import { type EvacuationRecord, type PredictionRecord, recordOf, type State } from "./state.ts";
 import type { SensorFaultRecord } from "./store.ts";
 
@@ -38,6 +39,8 @@ export interface Status {
   /** The newest progress of each VM that was moved in this life of the management server. */
   readonly progress: { readonly [vmId: string]: MigrationProgress };
   readonly sensorFaults: readonly SensorFaultRecord[];
+  /** The newest of each VM and host. */
+  readonly drills: readonly DrillRecord[];
   /** What operators have acknowledged, and whether its agent has it. */
   readonly baselines: readonly BaselineStatus[];
   /** serverId -> who says so -> what. */
@@ -46,7 +49,7 @@ export interface Status {
 
 /** What the shell knows beside the core's state. */
 export interface Seen
-  extends Pick<Status, "connected" | "progress" | "sensorFaults" | "telemetry"> {
+  extends Pick<Status, "connected" | "progress" | "sensorFaults" | "telemetry" | "drills"> {
   /** serverId -> what its agent has said of its baselines. */
   readonly baselinesTaken: ReadonlyMap<string, BaselinesTaken>;
   /** The management server itself listens beyond loopback, without encryption. */

@@ -24,6 +24,7 @@ import {
   isOpen,
 } from "./alarm.ts";
 import { type BaselineRecord, baselineRecord } from "./baseline.ts";
+import { type DrillRecord, drillRecord } from "./drill.ts";
 import { type PlaceRecord, placeRecord } from "./place.ts";
 import { type RulesRecord, rulesRecord } from "./rules/record.ts";
 import {
@@ -67,6 +68,7 @@ const MIGRATIONS = [
   keyed("components"),
   keyed("rules"),
   keyed("places"),
+  keyed("drills"),
 ];
 
 export const sensorFaultRecord = z.strictObject({
@@ -130,6 +132,7 @@ export interface Records {
   readonly components: ServerComponents[];
   readonly rules: RulesRecord[];
   readonly places: PlaceRecord[];
+  readonly drills: DrillRecord[];
 }
 
 /** A new site watches and writes down, and does nothing. */
@@ -159,6 +162,8 @@ export interface ManagementStore {
   forgetRules(vmId: string): void;
   savePlace(record: PlaceRecord): void;
   forgetPlace(vmId: string): void;
+  /** The newest of each VM and host. */
+  saveDrill(record: DrillRecord): void;
   /** The highest sequence of a sender's spool that was taken; 0 before the first. */
   takenOf(principal: string, spool: string): number;
   saveTaken(principal: string, spool: string, sequence: number): void;
@@ -186,6 +191,7 @@ export function openManagementStore(path: string, eventsKept = EVENTS_KEPT): Man
       components: readAll(database, "components", serverComponents),
       rules: readAll(database, "rules", rulesRecord),
       places: readAll(database, "places", placeRecord),
+      drills: readAll(database, "drills", drillRecord),
     }),
     saveSettings: (record) => upsert(database, "settings", "settings", record),
     savePrediction(record) {
@@ -247,6 +253,10 @@ export function openManagementStore(path: string, eventsKept = EVENTS_KEPT): Man
     forgetPlace(vmId) {
       database.run("DELETE FROM places WHERE id = ?", vmId);
     },
+    saveDrill(record) {
+      upsert(database, "drills", `${record.vmId}/${record.hostId}`, record, true);
+      forget(database, "drills", DEVICES_KEPT);
+    },
     takenOf: (principal, spool) => takenOf(database, principal, spool),
     saveTaken: (principal, spool, sequence) => saveTaken(database, principal, spool, sequence),
     appendEvent(record) {
@@ -281,7 +291,8 @@ type Table =
   | "baselines"
   | "components"
   | "rules"
-  | "places";
+  | "places"
+  | "drills";
 
 function upsert(database: Database, table: Table, id: string, record: unknown, done = false): void {
   database.run(

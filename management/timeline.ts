@@ -68,7 +68,10 @@ export function ofSent(message: Message, causedBy?: string): Happening | undefin
 
 /** An answer of the coordinator that is part of P1's exchange. */
 export function ofAnswer(
-  message: Extract<Message, { type: "host-vms" | "migration-result" | "operation-result" }>,
+  message: Extract<
+    Message,
+    { type: "host-vms" | "migration-result" | "operation-result" | "drill-result" }
+  >,
 ): Happening {
   const base = {
     message: message.type,
@@ -88,6 +91,12 @@ export function ofAnswer(
       const lossText = lost === undefined ? "" : `; lost: ${lost}`;
       const text = cut(`${outcome}, ${from} -> ${to} at term ${term}: ${reason}${lossText}`);
       return { ...base, text, detail: { outcome, source: from, target: to, term } };
+    }
+    case "drill-result": {
+      const { ok, hostId, point, reason = "" } = message;
+      const at = point === undefined ? "" : ` at cut ${point.cut}`;
+      const text = cut(`replica on ${hostId}${at}: ${ok ? "the guest runs" : reason}`);
+      return { ...base, text, detail: { ok, hostId } };
     }
     case "operation-result": {
       const { ok, code = "", reason = "" } = message;

@@ -12,7 +12,7 @@ import { ruleSet } from "./rules.ts";
 /** How long a value that a site feeds counts. */
 export const FED_SECONDS_MAX = 30 * 86_400;
 
-import { protectionPolicy } from "./replication.ts";
+import { drillCheck, protectionPolicy } from "./replication.ts";
 
 export const mode = z.enum(["shadow", "act"]);
 export type Mode = z.infer<typeof mode>;
@@ -125,6 +125,13 @@ export const request = z.strictObject({
     z.strictObject({ method: z.literal("parameters"), hostId: hostId.optional() }),
     z.strictObject({ method: z.literal("vm-run"), hostId, definition: guestDefinition }),
     z.strictObject({ method: z.literal("vm-stop"), vmId }),
+    /** Answered when it has ended, well or not. */
+    z.strictObject({
+      method: z.literal("drill"),
+      vmId,
+      hostId: hostId.optional(),
+      check: drillCheck,
+    }),
     /** From now on it is protected so; without a policy, no more. */
     z.strictObject({
       method: z.literal("protect"),

@@ -5,7 +5,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { reasonOf, SystemError } from "../../protocol/error.ts";
-import type { HostId, OperationId, StreamId, VmId } from "../../protocol/ids.ts";
+import type { HostId, OperationId, StreamId } from "../../protocol/ids.ts";
 import type { DrillReplica, DrillResult, RestorePoint } from "../../protocol/replication.ts";
 import type { Log } from "../../runtime/log.ts";
 import { endGuestsBelow } from "../qemu/find.ts";
@@ -19,7 +19,7 @@ export interface DrillsPorts extends Omit<DrillPorts, "folder"> {
   readonly log: Log;
   readonly stateFolder: string;
   /** @throws SystemError STATE_CONFLICT: no such replica is kept here, or none can be restored */
-  readonly open: (vmId: VmId, stream: StreamId) => DrillSource & { readonly point: RestorePoint };
+  readonly open: (stream: StreamId) => DrillSource & { readonly point: RestorePoint };
   readonly tell: (result: DrillResult) => void;
 }
 
@@ -32,10 +32,15 @@ export class Drills {
     this.ports = ports;
   }
 
-  /** Ends and removes what a dead agent's drill has left. Before the first drill. */
-  async sweep(): Promise<void> {
-    await endGuestsBelow(this.folder, this.ports.clock);
-    await rm(this.folder, { recursive: true, force: true });
+  /** Ends and removes what a dead agent's drill has left, before the first of this one's. */
+  sweep(): void {
+    const { clock, log } = this.ports;
+    const swept = endGuestsBelow(this.folder, clock)
+      .then(() => rm(this.folder, { recursive: true, force: true }))
+      .catch((thrown: unknown) => {
+        log.warn("Cannot remove what a drill has left", { reason: reasonOf(thrown) });
+      });
+    this.turn = this.turn.then(() => swept);
   }
 
   /** Tells its result in any case; one that goes on already is not begun again. */
@@ -65,7 +70,7 @@ export class Drills {
     const { vmId, stream, check } = command;
     let point: RestorePoint | undefined;
     try {
-      const source = this.ports.open(vmId, stream);
+      const source = this.ports.open(stream);
       point = source.point;
       // One at a time, and a socket's path must be short.
       const folder = join(this.folder, "now");

@@ -9,8 +9,10 @@ import type { Prepare } from "../../protocol/authority.ts";
 import type { FrozenDefinition } from "../../protocol/definition.ts";
 import { reasonOf, SystemError } from "../../protocol/error.ts";
 import type { HostId, StreamId, Term, VmId } from "../../protocol/ids.ts";
+import type { RestorePoint } from "../../protocol/replication.ts";
 import type { Timer } from "../../runtime/clock.ts";
 import type { Chains, DurableVm, Effect, Event } from "../authority/state.ts";
+import type { DrillSource } from "../drills/drill.ts";
 import { assertRoom } from "../room.ts";
 import type { StreamPorts } from "../streams.ts";
 import { replicaFolder, sweepFolders } from "./folders.ts";
@@ -98,6 +100,21 @@ export class Replicas {
     if (one === undefined) return;
     await this.standbys.discardOf(one);
     await one.drop();
+  }
+
+  /**
+   * What a drill boots: the newest restore point. Frames wait while it is read.
+   * @throws SystemError STATE_CONFLICT: no such replica, or nothing of it can be restored
+   */
+  source(stream: StreamId): DrillSource & { readonly point: RestorePoint } {
+    const held = this.held.get(stream);
+    const point = held?.newest;
+    if (held === undefined || point === undefined) {
+      throw new SystemError("STATE_CONFLICT", "No replica that can be restored is kept here");
+    }
+    const { definition } = held;
+    const restore: DrillSource["restore"] = (write) => held.store().restore(point.epoch, { write });
+    return { definition, point: { epoch: point.epoch, cut: point.cut }, restore };
   }
 
   /** The guest of this replica, from the grant to `run`, which lets it go. On the VM's lane. */

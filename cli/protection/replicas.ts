@@ -3,8 +3,10 @@
  * @module
  */
 import type { Command } from "commander";
+import type { DrillRecord } from "../../management/drill.ts";
 import { promisedRpoMs } from "../../management/protection.ts";
-import type { VmStatus } from "../../management/status.ts";
+import type { Status, VmStatus } from "../../management/status.ts";
+import type { VmId } from "../../protocol/ids.ts";
 import type { ReplicaSummary } from "../../protocol/replication.ts";
 import { findVm } from "../arguments.ts";
 import { optionsOf, show } from "../output.ts";
@@ -18,6 +20,7 @@ const HELP = `
 lag       how old the newest restore point is at most, by the secondary's own clock: what a
           failover to it would lose now
 promised  what a failover may lose: twice the interval of the policy
+drill     how the newest drill of it ended, and when (lifeboat drill)
 fill      what of RAM and disks is there; the time left is an estimate, and what the guest writes
           meanwhile comes on top
 
@@ -35,7 +38,7 @@ export function addReplicasCommand(program: Command, world: World): void {
       const options = optionsOf(command);
       const status = await readStatus(world, options);
       const vms = text === undefined ? status.vms.filter(isShown) : [findVm(status, text)];
-      show(world, options.output, vms.map(documentOf), () => replicasTable(vms));
+      show(world, options.output, vms.map(documentOf(status)), () => replicasTable(vms, status));
     });
 }
 
@@ -44,15 +47,28 @@ function isShown({ protection, replicas = [] }: VmStatus): boolean {
 }
 
 /** The same for scripts. */
-function documentOf({ vmId, name, hostId, protection, replicas = [] }: VmStatus) {
+const documentOf = (status: Status) => (vm: VmStatus) => {
+  const { vmId, name, hostId, protection, replicas = [] } = vm;
   return {
     vmId,
     name,
     hostId: hostId ?? null,
     protection: protection ?? null,
     promisedRpoMs: protection === undefined ? null : promisedRpoMs(protection.policy),
-    replicas: replicas.map((one) => ({ ...one, filling: fillingOf(one) ?? null })),
+    replicas: replicas.map((one) => ({
+      ...one,
+      filling: fillingOf(one) ?? null,
+      drill: drillOf(status, vmId, one) ?? null,
+    })),
   };
+};
+
+function drillOf(
+  { drills }: Status,
+  vmId: VmId,
+  { hostId }: ReplicaSummary,
+): DrillRecord | undefined {
+  return drills.find((one) => one.vmId === vmId && one.hostId === hostId);
 }
 
 const HEADINGS = [
@@ -67,24 +83,40 @@ const HEADINGS = [
   "disk",
   "memory",
   "fill",
+  "drill",
   "reason",
 ];
 
-function replicasTable(vms: readonly VmStatus[]): string {
-  return renderTable(HEADINGS, vms.flatMap(rowsOf));
+function replicasTable(vms: readonly VmStatus[], status: Status): string {
+  return renderTable(
+    HEADINGS,
+    vms.flatMap((vm) => rowsOf(vm, status)),
+  );
 }
 
-function rowsOf({ name, hostId, protection, replicas = [] }: VmStatus): Cell[][] {
+function rowsOf(vm: VmStatus, status: Status): Cell[][] {
+  const { vmId, name, hostId, protection, replicas = [] } = vm;
   const promised = protection && durationText(promisedRpoMs(protection.policy));
   const state = protection?.state ?? "not asked for";
   const head: Cell[] = [name, hostId, state];
   if (replicas.length === 0) {
-    return [[...head, ...Array(3), promised, ...Array(4), protection?.reason]];
+    return [[...head, ...Array(3), promised, ...Array(5), protection?.reason]];
   }
-  return replicas.map((one) => [...head, ...replicaCells(one, promised, protection?.reason)]);
+  return replicas.map((one) => {
+    const drill = drillText(drillOf(status, vmId, one));
+    return [...head, ...replicaCells(one, promised, drill), reasonOf(one) ?? protection?.reason];
+  });
 }
 
-function replicaCells(one: ReplicaSummary, promised: Cell, reason: string | undefined): Cell[] {
+function reasonOf({ reason, progress }: ReplicaSummary): string | undefined {
+  return reason ?? progress?.reason;
+}
+
+function drillText(drill: DrillRecord | undefined): string | undefined {
+  return drill && `${drill.ok ? "passed" : "failed"} ${drill.wallTime}`;
+}
+
+function replicaCells(one: ReplicaSummary, promised: Cell, drill: Cell): Cell[] {
   const filling = fillingOf(one);
   return [
     one.hostId,
@@ -95,6 +127,6 @@ function replicaCells(one: ReplicaSummary, promised: Cell, reason: string | unde
     one.diskBytes === undefined ? undefined : bytesText(one.diskBytes),
     one.memoryBytes === undefined ? undefined : bytesText(one.memoryBytes),
     filling && fillingText(filling),
-    one.reason ?? one.progress?.reason ?? reason,
+    drill,
   ];
 }

@@ -150,13 +150,13 @@ drills("begin() does drills one after the other, and tells what became of each",
     log: silentLog,
     stateFolder: world.folder,
     ramFolder: world.ram,
-    open(_vmId, stream) {
+    open(stream) {
       if (stream === STREAM) return { ...world.source, point: { epoch: 4, cut: 3 } };
       throw new SystemError("STATE_CONFLICT", "No such replica is kept here");
     },
     tell: (result) => told.push(result),
   });
-  await all.sweep();
+  all.sweep();
   const command = (operationId: string, stream: string): DrillReplica => ({
     type: "drill-replica",
     operationId: operationId as never,

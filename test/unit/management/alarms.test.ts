@@ -191,6 +191,7 @@ alarms("statusOf() shows what was cleared as such", () => {
     connected: [],
     progress: {},
     sensorFaults: [],
+    drills: [],
     telemetry: {},
     insecure: false,
     baselinesTaken: new Map(),

@@ -8,7 +8,7 @@ import type { HostId, ServerId } from "../../../protocol/ids.ts";
 
 const status = suite("status");
 
-const quiet = { connected: [], progress: {}, sensorFaults: [], telemetry: {} };
+const quiet = { connected: [], progress: {}, sensorFaults: [], drills: [], telemetry: {} };
 const seen = { ...quiet, baselinesTaken: new Map() };
 const idle = start({ mode: "shadow", disarmed: false, hosts: {} }, [], [], 0);
 

@@ -63,6 +63,7 @@ openManagement("begins in shadow mode, armed, knowing nothing", () => {
     components: [],
     rules: [],
     places: [],
+    drills: [],
   });
   store.close();
 });

@@ -225,4 +225,41 @@ commands("failback goes to the host before, once it has a current replica", asyn
   assert.match((await asked).out, /bravo -> alpha/);
 });
 
+commands("drill asks the secondary, and replicas shows how it ended", async ({ site }) => {
+  await shows(site, { ...isProtected, replicas: [CURRENT] });
+  const options = ["--host", "bravo", "--send", "check", "--expect", "good", "--within", "1s"];
+  const asked = run([...site.args, "drill", "web", ...options]);
+  const { operationId, vmId, hostId: where, check } = await site.coordinator.take("drill");
+  assert.equal([vmId, where], [VM, BRAVO]);
+  assert.equal(check, { send: "check", expect: "good", withinMs: 1_000 });
+  const told = { hostId: BRAVO, vmId: VM, stream: "0".repeat(32) as StreamId } as const;
+  const times = { point: { epoch: 9, cut: 7 }, restoreMs: 310, runMs: 140 };
+  const passed = { type: "drill-result", operationId, ...told, ok: true, ...times } as const;
+  site.coordinator.send(passed);
+  const { out, code } = await asked;
+  assert.is(code, 0);
+  assert.is(
+    out,
+    "web: the replica on bravo, cut 7 comes up: restored in 310 ms, seen to run 140 ms later\n",
+  );
+  assert.match((await run([...site.args, "replicas"])).out, /passed \d{4}-/);
+  assert.is(site.store.load().drills.length, 1);
+  const documents = JSON.parse((await run([...site.args, "replicas", "-o", "json"])).out);
+  assert.is(documents[0].replicas[0].drill.point.cut, 7);
+});
+
+commands("drill ends with 1 when the copy does not come up", async ({ site }) => {
+  const asked = run([...site.args, "drill", "web"]);
+  const { operationId } = await site.coordinator.take("drill");
+  const told = { hostId: BRAVO, vmId: VM, stream: "0".repeat(32) as StreamId } as const;
+  const reason = "Its vCPUs did not advance within 30000 ms";
+  site.coordinator.send({ type: "drill-result", operationId, ...told, ok: false, reason });
+  const { out, code } = await asked;
+  assert.is(code, 1);
+  assert.match(out, /did not pass: Its vCPUs/);
+  for (const within of ["soon", "1ms", "9h"]) {
+    assert.is((await run([...site.args, "drill", "web", "--within", within])).code, 2, within);
+  }
+});
+
 commands.run();
