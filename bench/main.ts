@@ -12,6 +12,7 @@ import { guestScanBench } from "./guest-scan.ts";
 import { injectedFaultsBench } from "./injected-faults.ts";
 import { kernelsBench } from "./kernels/kernels.ts";
 import { makeRamPairsBench } from "./make-ram-pairs.ts";
+import { replicationBench } from "./replication.ts";
 import { type Bench, type Report, renderReport } from "./report.ts";
 import { restartBench } from "./restart.ts";
 import { sensorsBench } from "./sensors.ts";
@@ -20,6 +21,7 @@ const BENCHES: readonly Bench[] = [
   evacuationBench,
   agentBench,
   restartBench,
+  replicationBench,
   kernelsBench,
   makeRamPairsBench,
   guestScanBench,
