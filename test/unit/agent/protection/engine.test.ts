@@ -236,7 +236,8 @@ engine("a guest that may not run any more is not let go on", async () => {
     if (cut === 3) world.standing.mayRun = false;
   };
   await inWorld({ work }, async (world) => {
-    await until(() => world.guest.phase() === "postmigrate", "the guest to stand");
+    const stands = (): boolean => world.guest.phase() === "postmigrate";
+    await until(() => !world.standing.mayRun && stands(), "the guest to stand");
     await world.engine.end();
     assert.is(world.guest.phase(), "postmigrate");
   });
