@@ -17,7 +17,11 @@ const LOG_BYTES_MAX = 512 * 1024 * 1024;
 /** What a test does with a secondary. */
 export interface SecondaryScript {
   /** Before a frame is taken. */
-  readonly onFrame?: (secondary: TestSecondary, index: number) => void | Promise<void>;
+  readonly onFrame?: (
+    secondary: TestSecondary,
+    index: number,
+    bytes: Uint8Array,
+  ) => void | Promise<void>;
 }
 
 /** An epoch that became whole. */
@@ -129,10 +133,14 @@ export class TestSecondary {
 
   private async take(link: DataLink, bytes: Uint8Array): Promise<void> {
     if (this.link !== link) return;
-    await this.script.onFrame?.(this, this.frames++);
+    await this.script.onFrame?.(this, this.frames++, bytes);
     if (this.link !== link) return;
     const frame = parseFrame(bytes);
     this.kinds.push(frame.kind);
+    if (frame.kind === "released") {
+      this.send("active", frame.epoch, { activateMs: 3 });
+      return;
+    }
     if (frame.kind === "begin") this.begun = JSON.parse(Buffer.from(frame.payload).toString());
     const taken = await this.replica.take(frame);
     if (taken.type === "ended") throw new Error(taken.reason);

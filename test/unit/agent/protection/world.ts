@@ -147,6 +147,13 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
       chains = event.chains;
     }
     if (event.type === "cut-over") standing.stopped = false;
+    if (event.type === "last-acked") {
+      const { stream, epoch } = event;
+      Object.assign(standing, { mayRun: false, protected: false });
+      world.engine.swapOf(stream)?.sendReleased("moved", epoch);
+    }
+    // REFUSED: the guest goes on here.
+    if (event.type === "stream-failed") void world.engine.alone(() => guest.resume());
   };
   const enginePorts: EnginePorts = {
     hostId: "alpha" as HostId,
