@@ -95,6 +95,7 @@ function hostObstacles({ hosts, leaving, risks }: Site, vm: VmSummary, hostId: H
   const primary = vm.hostId === undefined ? undefined : hosts.get(vm.hostId);
   const obstacles: readonly (readonly [boolean, string])[] = [
     [!host.connected, "its agent is not connected"],
+    [host.suspicion !== undefined, "its agent is silent"],
     [host.cordoned, "it is cordoned"],
     [host.off !== undefined, "its server counts as off"],
     [host.serverId === primary?.serverId, "it is on the primary's server"],
@@ -104,10 +105,14 @@ function hostObstacles({ hosts, leaving, risks }: Site, vm: VmSummary, hostId: H
   return obstacles.flatMap(([stands, text]) => (stands ? [text] : []));
 }
 
-function busyWith({ leaving }: Site, vm: VmSummary): string | undefined {
+function busyWith({ hosts, leaving }: Site, vm: VmSummary): string | undefined {
   if (vm.sagaId !== undefined) return `It is being moved, by ${vm.sagaId}`;
   if (vm.hostId === undefined || vm.phase !== "active" || vm.guest !== "running") {
     return "It does not run";
+  }
+  const host = hosts.get(vm.hostId);
+  if (host?.connected !== true || host.suspicion !== undefined) {
+    return `The agent of ${vm.hostId} does not answer`;
   }
   const evacuation = leaving.get(vm.hostId);
   if (evacuation === undefined) return undefined;

@@ -11,9 +11,13 @@ const HOT = { alpha: 80, bravo: 50, charlie: 60 };
 
 const guest = (patch: Partial<VmSummary>) => (at: Watched) =>
   void at.fleet([replicated("alpha", patch)]);
-const bravo = (patch: Partial<HostSummary>) => (at: Watched) => {
-  const hosts = FLEET.map((one) => (one.hostId === hostId("bravo") ? { ...one, ...patch } : one));
+const on = (name: string, patch: Partial<HostSummary>) => (at: Watched) => {
+  const hosts = FLEET.map((one) => (one.hostId === hostId(name) ? { ...one, ...patch } : one));
   at.fleet([replicated()], hosts);
+};
+const bravo = (patch: Partial<HostSummary>) => on("bravo", patch);
+const SILENT: Partial<HostSummary> = {
+  suspicion: { phase: "silent", silentMs: 9_000, looks: [] },
 };
 const replicaOn = (name: string, patch = {}) =>
   guest({ replicas: [replica(name, patch), replica("charlie")] });
@@ -43,6 +47,9 @@ const CASES: readonly (readonly [string, Change, string, RegExp])[] = [
   ["a replica that failed", replicaOn("bravo", { state: "failed" }), "charlie", /is failed/],
   ["a replica on no known host", replicaOn("zulu"), "charlie", /no such host/],
   ["a secondary that is away", bravo({ connected: false }), "charlie", /not connected/],
+  ["a secondary that is silent", bravo(SILENT), "charlie", /its agent is silent/],
+  ["a primary that is away", on("alpha", { connected: false }), "", /of alpha does not answer/],
+  ["a primary that is silent", on("alpha", SILENT), "", /of alpha does not answer/],
   ["a secondary that is cordoned", bravo({ cordoned: true }), "charlie", /it is cordoned/],
   ["a secondary that is off", bravo({ off: { by: "operator", reason: "" } }), "charlie", /as off/],
   ["one server for both", bravo({ serverId: FLEET[0]!.serverId }), "charlie", /primary's server/],
