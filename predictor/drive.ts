@@ -32,6 +32,9 @@ export interface DriveWatch {
   readonly takenAtMs: number;
 }
 
+/** What is known of drives that are not watched yet, by hardware. */
+export type DrivePasts = ReadonlyMap<string, DriveWatch>;
+
 export const NO_DRIVE: DriveWatch = { history: [...emptyHistory()], takenAtMs: -Infinity };
 
 const RULE = "drive-model";

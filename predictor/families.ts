@@ -25,6 +25,11 @@ export interface Family<History = unknown> {
   /** One of these signals, with or without a value, makes the family judge. */
   readonly speaks: (signal: Signal) => boolean;
   readonly start: History;
+  /** What of a history must outlive the program, and how it is taken up again. */
+  readonly past?: {
+    of(history: History): DriveWatch;
+    resume(history: History, past: DriveWatch): History;
+  };
   /** A finding that is not given again stands. */
   judge(
     history: History,
@@ -50,6 +55,7 @@ const SMART: readonly Signal[] = [
 const smart = family<{ readonly wear: WearHistory; readonly drive: DriveWatch }>({
   speaks: (signal) => SMART.includes(signal) || signal.startsWith("smart-"),
   start: { wear: NO_WEAR, drive: NO_DRIVE },
+  past: { of: ({ drive }) => drive, resume: (history, drive) => ({ ...history, drive }) },
   judge(history, readings, situation) {
     const [wear, findings] = judgeWear(history.wear, readings, situation);
     const [drive, learnt] = judgeDrive(history.drive, readings, situation);

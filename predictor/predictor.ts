@@ -4,7 +4,8 @@
  * Rule 1: every verdict comes with the readings it rests on.
  * Rule 2: a sensor that is missing, stuck or implausible is told as such; it is no evidence, and
  * it heals nothing (see risk.ts for the states of a component).
- * Rule 3: other hardware under the same name starts anew, with nothing remembered.
+ * Rule 3: other hardware under the same name starts anew, with nothing remembered but what an
+ * earlier life kept of that very drive.
  * Rule 4: what an operator acknowledged is no evidence until it grows.
  */
 import assert from "node:assert/strict";
@@ -12,6 +13,7 @@ import { BASELINES_MAX } from "../protocol/prediction.ts";
 import { acceptedOf, type Baseline, bound, withoutAccepted } from "./accepted.ts";
 import type { Config } from "./config.ts";
 import { seriesBound } from "./detectors/budget.ts";
+import type { DrivePasts } from "./drive.ts";
 import type { Effect, Finding, Risk, Rule } from "./evidence.ts";
 import { FAMILIES, type Family, SERIES } from "./families.ts";
 import { fanOf } from "./fan.ts";
@@ -53,6 +55,8 @@ export interface State {
   readonly load: { readonly atMs: number; readonly share: number } | undefined;
   /** What an operator has acknowledged; see accepted.ts. */
   readonly baselines: readonly Baseline[];
+  /** Of drives not seen yet in this life, what an earlier one kept; see drive-past.ts. */
+  readonly pasts: DrivePasts;
 }
 
 /**
@@ -70,8 +74,9 @@ const COMPONENTS_MAX = 512;
 /** A load said longer ago than this says nothing of now. */
 const LOAD_MS = 60_000;
 
-export function start(atMs: number): State {
-  return { atMs, components: {}, sequence: 0, dropped: 0, load: undefined, baselines: [] };
+export function start(atMs: number, pasts: DrivePasts = new Map()): State {
+  const nothing = { components: {}, sequence: 0, dropped: 0, load: undefined, baselines: [] };
+  return { atMs, ...nothing, pasts };
 }
 
 export function step(state: State, event: Event, config: Config): Step {
@@ -115,14 +120,15 @@ function observeAll(
   const census = censusOf(state, config);
   const components = { ...state.components };
   const effects: Effect[] = [];
-  let { sequence } = state;
+  let { sequence, pasts } = state;
   // A rule may look at the loss of another device's spare: as it was before this step.
   for (const [key, own] of groups(readings)) {
     const previous = continued(components[key], key, own, atMs);
     const accepted = acceptedOf(state.baselines, previous, own);
     const situation = situationOf(previous, census, load?.share, atMs, config, accepted);
-    const [next, told] = observe(previous, own, situation, sequence + 1);
+    const [next, told] = observe(previous, own, pasts, situation, sequence + 1);
     components[key] = next;
+    pasts = untaken(pasts, next);
     for (const effect of told) {
       if (effect.type === "prediction") sequence += 1;
       effects.push(effect);
@@ -130,7 +136,7 @@ function observeAll(
   }
   const dropped = state.dropped + dropOldest(components);
   const baselines = bound(state.baselines, components);
-  const next: State = { atMs, components, sequence, dropped, load, baselines };
+  const next: State = { atMs, components, sequence, dropped, load, baselines, pasts };
   return [next, foldPredictions(effects, state.components)];
 }
 
@@ -222,6 +228,7 @@ function situationOf(
 function observe(
   previous: ComponentState,
   raw: readonly Reading[],
+  pasts: DrivePasts,
   situation: Situation,
   sequence: number,
 ): readonly [ComponentState, readonly Effect[]] {
@@ -235,9 +242,11 @@ function observe(
     const family = all[place]!;
     if (!isSpokenOf(family, readings)) continue;
     const before = families[place];
-    const history = before === undefined ? family.start : before.history;
-    const [next, found] = family.judge(history, readings, situation);
     const instance = instanceIn(raw, family) ?? before?.instance ?? "";
+    const history = before === undefined ? family.start : before.history;
+    const past = pasts.get(instance);
+    const whole = past && family.past ? family.past.resume(history, past) : history;
+    const [next, found] = family.judge(whole, readings, situation);
     families = replaced(families, place, { instance, history: next });
     findings = merged(findings, withoutAccepted(found, component, situation.accepted));
   }
@@ -245,6 +254,15 @@ function observe(
   const [risk, told] = assess(previous.risk, findings, subject, config);
   const state = { ...previous, seenAtMs: atMs, risk, families, findings, sensors };
   return [state, effects.length === 0 ? told : [...effects, ...told]];
+}
+
+/** A past is taken up once: what comes after it is remembered in the component. */
+function untaken(pasts: DrivePasts, { component, families }: ComponentState): DrivePasts {
+  if (pasts.size === 0) return pasts;
+  const place = FAMILIES[component].findIndex(({ past }) => past !== undefined);
+  const taken = families[place]?.instance;
+  if (taken === undefined || !pasts.has(taken)) return pasts;
+  return new Map([...pasts].filter(([hardware]) => hardware !== taken));
 }
 
 function sense(

@@ -4,6 +4,7 @@
  */
 import type { Baseline } from "../../predictor/accepted.ts";
 import type { Config } from "../../predictor/config.ts";
+import type { DrivePasts } from "../../predictor/drive.ts";
 import type { Effect } from "../../predictor/evidence.ts";
 import { type Event, type State, start, step } from "../../predictor/predictor.ts";
 import type { Reading } from "../../predictor/reading.ts";
@@ -42,8 +43,9 @@ export interface WatchPorts {
    */
   readonly others?: readonly SlowReader[];
   readonly onEffect: (effect: Effect) => void;
-  /** What was acknowledged in an earlier life. */
+  /** What was acknowledged in an earlier life, and what it knew of the drives. */
   readonly baselines?: readonly Baseline[];
+  readonly pasts?: DrivePasts;
 }
 
 export interface Periods {
@@ -67,11 +69,11 @@ const NEWEST_MAX = 16_384;
 
 /** Reads everything at once, then each kind every period of its own, never twice at a time. */
 export function watchSensors(
-  { clock, disks, rounds, others = [], onEffect, baselines = [] }: WatchPorts,
+  { clock, disks, rounds, others = [], onEffect, baselines = [], pasts = new Map() }: WatchPorts,
   config: Config,
   periods: Periods = DEFAULT_PERIODS,
 ): Watch {
-  let state = start(clock.nowMs());
+  let state = start(clock.nowMs(), pasts);
   let stopped = false;
   let waiting: Reading[] = [];
   const newest = new Map<string, { readonly reading: Reading; readonly atMs: number }>();

@@ -8,6 +8,8 @@ import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { type Baseline, baselines } from "../../predictor/accepted.ts";
 import { type Config, DEFAULT_CONFIG } from "../../predictor/config.ts";
+import type { DrivePasts } from "../../predictor/drive.ts";
+import { keptPasts, NO_PASTS, resumePasts } from "../../predictor/drive-past.ts";
 import type { Effect } from "../../predictor/evidence.ts";
 import { type ComponentRisk, risks } from "../../predictor/predictor.ts";
 import { telemetryOf } from "../../predictor/report.ts";
@@ -39,11 +41,12 @@ import { DEFAULT_PERIODS, type SlowReader, type Watch, watchSensors } from "../s
 import { keepBaselines } from "./baselines.ts";
 import { tellComponents } from "./components.ts";
 import { type Parameters, parametersConfig, pattern, watchParameters } from "./parameters.ts";
+import { keepDrivePasts } from "./pasts.ts";
 
 const HOUR_MS = 3_600_000;
 /** How often it is looked whether a prediction holds no more. */
 const LOOK_MS = 1_000;
-/** The same for whether a disk came or went. */
+/** The same for whether a disk came or went, and for what must be kept of its past. */
 const COMPONENTS_MS = 60_000;
 /** A sensor that was not read for so many of the longest periods is gone. */
 const PERIODS_FRESH = 3;
@@ -145,7 +148,10 @@ export function watchHealth(options: HealthOptions): Health {
   const config = { ...DEFAULT_CONFIG, origin: random.hex(8) };
   const reporter = openReporter(options, config, uplink);
   const baselinesKept = openDocument(`${spoolPath}.baselines`, baselines, [], log);
-  const watch = startSensors(options, config, baselinesKept.value, (effect) => {
+  const pastsKept = openDocument(`${spoolPath}.drives`, keptPasts, NO_PASTS, log);
+  const resumed = resumePasts(pastsKept.value, clock.nowMs(), clock.wallTime());
+  const earlier = { baselines: baselinesKept.value, pasts: resumed };
+  const watch = startSensors(options, config, earlier, (effect) => {
     tell(log, effect);
     reporter.take(effect, watch.state());
   });
@@ -157,7 +163,11 @@ export function watchHealth(options: HealthOptions): Health {
   });
   const inventory = watchInventory(options);
   const components = tellComponents(serverId, watch, inventory.newest, uplink);
-  const comparing = clock.every(COMPONENTS_MS, () => components.look());
+  const pasts = keepDrivePasts(watch, pastsKept, clock);
+  const comparing = clock.every(COMPONENTS_MS, () => {
+    components.look();
+    pasts.look();
+  });
   const hourly = clock.every(HOUR_MS, () => void inventory.read());
   void inventory.read();
   return {
@@ -172,6 +182,7 @@ export function watchHealth(options: HealthOptions): Health {
       watch.stop();
       options.smallFiles.close();
       uplink.close();
+      pasts.look();
     },
   };
 }
@@ -202,7 +213,7 @@ function requireOwnServer({ hostId, serverId }: HealthOptions): void {
 function startSensors(
   options: HealthOptions,
   config: Config,
-  kept: readonly Baseline[],
+  earlier: { readonly baselines: readonly Baseline[]; readonly pasts: DrivePasts },
   onEffect: (effect: Effect) => void,
 ): Watch {
   const { sensors, files: slowFiles, smallFiles: files, run, clock } = options;
@@ -216,7 +227,7 @@ function startSensors(
       rounds,
       others: [...commandReaders(options), ...serviceProcessor(options)],
       onEffect,
-      baselines: kept,
+      ...earlier,
     },
     config,
     sensors,

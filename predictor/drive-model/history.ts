@@ -34,14 +34,21 @@ const WIDTH = FIELD.evidence + HALF_LIVES.length;
 const SEEN_AT = COUNTERS.length * WIDTH;
 /** SMART 188 was above zero in a form that cannot be compared. */
 const PACKED = SEEN_AT + 1;
-const SIZE = PACKED + 1;
+export const HISTORY_SIZE = PACKED + 1;
+/** The fields that are times. */
+const TIMES: ReadonlySet<number> = new Set([
+  ...COUNTERS.flatMap((_, counter) =>
+    [FIELD.roseAt, FIELD.fellAt, FIELD.firstRoseAt].map((field) => counter * WIDTH + field),
+  ),
+  SEEN_AT,
+]);
 
 /** Beyond this, SMART 188 holds three numbers of 16 bits: Seagate's way to pack it. */
 const PACKED_MIN = 2 ** 31;
 const TIMEOUTS = COUNTERS.indexOf(188);
 
 export function emptyHistory(): DriveHistory {
-  const history = new Float64Array(SIZE).fill(Number.NaN);
+  const history = new Float64Array(HISTORY_SIZE).fill(Number.NaN);
   for (let counter = 0; counter < COUNTERS.length; counter++) {
     history[counter * WIDTH + FIELD.rises] = 0;
     history.fill(0, counter * WIDTH + FIELD.evidence, (counter + 1) * WIDTH);
@@ -121,4 +128,21 @@ export function evidenceAt(
   const base = counter * WIDTH;
   const elapsed = Math.max(0, atDays - history[base + FIELD.roseAt]!);
   return decayed(history[base + FIELD.evidence + index]!, elapsed, HALF_LIVES[index]!);
+}
+
+/** The same history by a clock that shows so many days more. */
+export function shifted(history: readonly number[], days: number): number[] {
+  return history.map((value, place) => (TIMES.has(place) ? value + days : value));
+}
+
+/** Whether numbers from outside can be the history of a drive, with no time after `atDays`. */
+export function isHistory(values: readonly number[], atDays: number): boolean {
+  if (values.length !== HISTORY_SIZE) return false;
+  // Only times are below zero, and only they, values and peaks are unknown.
+  return values.every((value, place) => {
+    if (TIMES.has(place)) return !(value > atDays);
+    if (value >= 0) return true;
+    const field = place % WIDTH;
+    return Number.isNaN(value) && place < SEEN_AT && field <= FIELD.peak;
+  });
 }

@@ -1,10 +1,12 @@
 // The way from a dying disk to a management server's journal, over a real link on loopback; the
 // server's end is the test's.
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type HealthOptions, sensorsConfig, watchHealth } from "../../../../agent/uplink/health.ts";
 import { deviceFiles, startDevices, stepDevices } from "../../../../firmware-sim/faults.ts";
+import { type KeptPasts, keptPasts } from "../../../../predictor/drive-past.ts";
 import { SystemError } from "../../../../protocol/error.ts";
 import { hostId, operationId, serverId } from "../../../../protocol/ids.ts";
 import type { Deliver, Message } from "../../../../protocol/message.ts";
@@ -291,6 +293,29 @@ health("sensorsConfig fills what is left out and refuses what cannot be used", (
   for (const value of bad)
     assert.not(sensorsConfig.safeParse(value).success, JSON.stringify(value));
 });
+
+health("watchHealth() keeps what it knows of each drive's past for its next life", async () => {
+  const server = await management();
+  const spoolPath = join(makeFolder(), "spool");
+  const keptIn = (): KeptPasts =>
+    keptPasts.parse(JSON.parse(readFileSync(`${spoolPath}.drives`, "utf8")));
+  const first = start(server.port, spoolPath);
+  const isJudged = (): boolean => first.risks().some(({ component }) => component === "disk");
+  await until(isJudged, "a look at the disks");
+  await first.stop();
+  const before = keptIn();
+  assert.ok(before.drives.length > 0);
+  // Stopped before it saw a disk: nothing is forgotten.
+  const second = start(server.port, spoolPath, { run: () => new Promise(() => undefined) });
+  await second.stop();
+  const after = keptIn();
+  assert.equal(hardwareIn(after), hardwareIn(before));
+  assert.is.not(after.keptAt, before.keptAt);
+});
+
+function hardwareIn({ drives }: KeptPasts): string[] {
+  return drives.map(({ hardware }) => hardware).sort();
+}
 
 health("watchHealth() heeds what was acknowledged, over a restart too", async () => {
   const server = await management();
