@@ -18,7 +18,6 @@ import {
   type Contribution,
   driveMargin,
   explainDrive,
-  modelOffset,
   probabilityOf,
 } from "./drive-model/model.ts";
 import { type Evidence, type Finding, quiet } from "./evidence.ts";
@@ -56,7 +55,7 @@ export function judgeDrive(
   const isDayOver = atMs - watch.takenAtMs >= DAY_MS;
   const next = isDayOver ? { history: [...history], takenAtMs: atMs } : watch;
   if (!isNews(readings, situation)) return [next, quiet(RULE)];
-  return [next, verdict(history, readings, situation)];
+  return [next, verdict(history, situation)];
 }
 
 /** Whether any counter is above zero, and above what an operator has accepted. */
@@ -66,17 +65,10 @@ function isNews(readings: readonly Reading[], { accepted }: Situation): boolean 
   });
 }
 
-function verdict(
-  history: DriveHistory,
-  readings: readonly Reading[],
-  situation: Situation,
-): Finding {
+function verdict(history: DriveHistory, situation: Situation): Finding {
   const row = new Float32Array(FEATURES.length);
   featuresAt(history, situation.atMs / DAY_MS, row);
-  // A disk's instance is its model and its serial number.
-  const model = readings[0]?.instance?.split("/", 1)[0] ?? "";
-  const offset = modelOffset(DRIVE_MODEL, model);
-  const probability = probabilityOf(DRIVE_MODEL, driveMargin(DRIVE_MODEL, row, offset));
+  const probability = probabilityOf(DRIVE_MODEL, driveMargin(DRIVE_MODEL, row));
   const { horizonDays, thresholds } = DRIVE_MODEL.model;
   if (probability <= thresholds.suspect) return quiet(RULE);
   const risk = probability > thresholds.failing ? "failing" : "suspect";

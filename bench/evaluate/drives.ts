@@ -13,12 +13,14 @@ import { type JudgedDrive, judgeHalves, type Point } from "./judged.ts";
 import { curvePicture, type Picture, reliabilityPicture } from "./picture.ts";
 import { rateAbove, rateOf, rateText, thresholdAt } from "./rates.ts";
 import { type Decile, reliabilityOf } from "./reliability.ts";
-import { type Replay, replayYear } from "./replay.ts";
+import { type Policy, type Replay, replayYear } from "./replay.ts";
 
 const WINDOWS = "eval_windows_dev_2015.csv.gz";
 const dayOf = (date: string): number => Date.parse(date) / 86_400_000;
 const YEAR = [dayOf("2015-01-01"), dayOf("2016-01-01")] as const;
 const RATES = [0.001, 0.005, 0.01];
+/** The aim, in 1000 drive-years. */
+const FALSE_ALARMS = 5;
 
 export interface DrivesReport {
   readonly text: string;
@@ -28,7 +30,7 @@ export interface DrivesReport {
 export async function evaluateDrives(folder: string): Promise<DrivesReport> {
   const log = new ChangeLog();
   await forEachLine(`${folder}/${CHANGES}`, (line) => log.add(line));
-  const drives = judgeHalves(log.finish(), YEAR[0], dayOf("2014-11-01"));
+  const drives = judgeHalves(log.finish(), YEAR[0]);
   const windows = await windowsOf(`${folder}/${WINDOWS}`, drives);
   const reliability = reliabilityOf(drives, YEAR);
   const rules = [1, 2, 3].map((count) => ({
@@ -147,15 +149,17 @@ function curveOf(windows: Windows): [falseRate: number, detected: number][] {
 }
 
 function replayTable(drives: readonly JudgedDrive[]): string {
+  const replay = (policy: Policy): Replay => replayYear(drives, YEAR, policy);
+  const [one, two] = [1, 2].map((count) => replay(rulePolicy(count)));
+  const allowed = [FALSE_ALARMS, two!.falsePerThousandYears];
   const lines: readonly [name: string, replay: Replay][] = [
-    [
-      "drive model, its own threshold",
-      replayYear(drives, YEAR, ({ score }, { threshold }) => score > threshold),
-    ],
-    ...[1, 2].map((count): [string, Replay] => [
-      `at least ${count} of five above zero`,
-      replayYear(drives, YEAR, ({ nonZero }) => nonZero >= count),
+    ["drive model, its own threshold", replay(modelPolicy(({ failing }) => failing))],
+    ...allowed.map((each): [string, Replay] => [
+      `drive model, a threshold chosen afterwards for ${each.toFixed(1)}`,
+      replayAllowing(each, replay),
     ]),
+    ["at least 2 of five above zero", two!],
+    ["at least 1 of five above zero", one!],
   ];
   return [
     tableRow([
@@ -174,6 +178,36 @@ function replayTable(drives: readonly JudgedDrive[]): string {
       return tableRow([name, recall!, `${lead} d`, `${alarms}`, precision!, each]);
     }),
   ].join("\n");
+}
+
+/** As an agent's alarms: one counter above zero is suspect by a rule of its own. */
+function modelPolicy(thresholdOf: (drive: JudgedDrive) => number): Policy {
+  return {
+    raises: ({ score }, drive) => score > thresholdOf(drive),
+    clears: ({ score, nonZero }, drive) => {
+      return nonZero === 0 && score <= Math.min(drive.suspect, thresholdOf(drive));
+    },
+  };
+}
+
+function rulePolicy(count: number): Policy {
+  return {
+    raises: ({ nonZero }) => nonZero >= count,
+    clears: ({ nonZero }) => nonZero === 0,
+  };
+}
+
+/** The replay at the least threshold, to half a percent, with at most so many false alarms. */
+function replayAllowing(allowed: number, replay: (policy: Policy) => Replay): Replay {
+  let [low, high] = [0.005, 0.5];
+  let best = replay(modelPolicy(() => high));
+  while (high / low > 1.005) {
+    const middle = Math.sqrt(low * high);
+    const next = replay(modelPolicy(() => middle));
+    if (next.falsePerThousandYears <= allowed) [best, high] = [next, middle];
+    else low = middle;
+  }
+  return best;
 }
 
 function reliabilityTable(deciles: readonly Decile[]): string {

@@ -8,7 +8,6 @@ import { FEATURES } from "../../predictor/drive-model/features.ts";
 import {
   compileDriveModel,
   driveMargin,
-  modelOffset,
   probabilityOf,
 } from "../../predictor/drive-model/model.ts";
 import type { LoggedDrive } from "../../predictor/training/change-log.ts";
@@ -28,30 +27,24 @@ export interface JudgedDrive {
   readonly serial: string;
   readonly failure: { readonly atDays: number; readonly date: number } | undefined;
   readonly points: readonly Point[];
-  /** At this score its model calls a drive failing: set on data before `until`. */
-  readonly threshold: number;
+  /** Above these scores its model calls a drive failing, or suspect: set on data before `until`. */
+  readonly failing: number;
+  readonly suspect: number;
 }
 
-/** Points from `from` on (days since 1970). */
-export function judgeHalves(
-  drives: readonly LoggedDrive[],
-  until: number,
-  from: number,
-): JudgedDrive[] {
+/** All points of each drive, those before `until` (days since 1970) as well. */
+export function judgeHalves(drives: readonly LoggedDrive[], until: number): JudgedDrive[] {
   return [0, 1].flatMap((half) => {
     const learnt = drives.filter(({ serial }) => halfOf(serial) === half);
     const model = compileDriveModel(trainDriveModel(learnt, until));
     const judged = drives.filter(({ serial }) => halfOf(serial) !== half);
     return judged.map((drive): JudgedDrive => {
-      const offset = modelOffset(model, drive.model);
       const points: Point[] = [];
       forEachDecision(drive, ({ atDays, date, features }) => {
-        if (date < from) return;
-        const score = probabilityOf(model, driveMargin(model, features, offset));
+        const score = probabilityOf(model, driveMargin(model, features));
         points.push({ atDays, date, score, nonZero: features[NON_ZERO]! });
       });
-      const { failing: threshold } = model.model.thresholds;
-      return { serial: drive.serial, failure: failureOf(drive), points, threshold };
+      return { serial: drive.serial, failure: failureOf(drive), points, ...model.model.thresholds };
     });
   });
 }

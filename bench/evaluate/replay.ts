@@ -1,5 +1,7 @@
 /**
- * A year played again: alarms are latched at a threshold that was set before the year began.
+ * A year played again, with thresholds that were set before it began. An alarm stands as an agent's
+ * does: until the drive is neither failing nor suspect. What was raised before the year and stands
+ * when it begins is no new alarm, and finds the failure of its drive.
  */
 import type { JudgedDrive, Point } from "./judged.ts";
 
@@ -19,10 +21,16 @@ const LEAD_DAYS = 1;
 const FOLLOWED_DAYS = 60;
 const YEAR_DAYS = 365.25;
 
+/** Of a point of a drive: whether it raises an alarm, or ends the one that stands. */
+export interface Policy {
+  readonly raises: (point: Point, drive: JudgedDrive) => boolean;
+  readonly clears: (point: Point, drive: JudgedDrive) => boolean;
+}
+
 export function replayYear(
   drives: readonly JudgedDrive[],
   [from, to]: readonly [from: number, to: number],
-  alarmed: (point: Point, drive: JudgedDrive) => boolean,
+  policy: Policy,
 ): Replay {
   const leadDays: number[] = [];
   let [failed, alarms, followed, days, standing] = [0, 0, 0, 0, 0];
@@ -32,10 +40,9 @@ export function replayYear(
     const last = inYear.at(-1);
     if (last === undefined) continue;
     days += last.date - inYear[0]!.date;
-    const before = points.findLast(({ date }) => date < from);
-    const stands = before !== undefined && alarmed(before, drive);
+    const stands = standsAt(drive, from, policy);
     if (stands) standing++;
-    const first = stands ? inYear[0] : inYear.find((point) => alarmed(point, drive));
+    const first = stands ? inYear[0] : inYear.find((point) => policy.raises(point, drive));
     const fails = failure !== undefined && failure.date >= from && failure.date < to;
     if (fails) failed++;
     if (first === undefined) continue;
@@ -48,4 +55,14 @@ export function replayYear(
   const falsePerThousandYears = (1_000 * (alarms - followed) * YEAR_DAYS) / days;
   const found = leadDays.length;
   return { failed, found, leadDays, alarms, followed, falsePerThousandYears, standing };
+}
+
+/** Whether an alarm raised before `from` has not ended by then. */
+function standsAt(drive: JudgedDrive, from: number, { raises, clears }: Policy): boolean {
+  let stands = false;
+  for (const point of drive.points) {
+    if (point.date >= from) break;
+    stands = raises(point, drive) || (stands && !clears(point, drive));
+  }
+  return stands;
 }

@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { DRIVE_MODEL } from "../../predictor/drive-model/committed.ts";
-import { driveMargin, modelOffset, probabilityOf } from "../../predictor/drive-model/model.ts";
+import { driveMargin, probabilityOf } from "../../predictor/drive-model/model.ts";
 import { ChangeLog, type LoggedDrive } from "../../predictor/training/change-log.ts";
 import { forEachDecision } from "../../predictor/training/decisions.ts";
 import { SystemError } from "../../protocol/error.ts";
@@ -74,10 +74,9 @@ function* chunksOf(drives: readonly LoggedDrive[]): Generator<string> {
 }
 
 function scoresOf(drive: LoggedDrive): string {
-  const offset = modelOffset(DRIVE_MODEL, drive.model);
   let lines = "";
   forEachDecision(drive, ({ atDays, features }) => {
-    const score = probabilityOf(DRIVE_MODEL, driveMargin(DRIVE_MODEL, features, offset));
+    const score = probabilityOf(DRIVE_MODEL, driveMargin(DRIVE_MODEL, features));
     const hours = Number((atDays * HOURS_A_DAY).toFixed(3));
     lines += `${drive.serial},${hours},${Number(score.toPrecision(7))}\n`;
   });

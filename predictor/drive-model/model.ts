@@ -1,8 +1,9 @@
 /**
  * The drive model: how likely a drive fails within the horizon, from the history of its counters.
  * Two models of different kinds answer, boosted trees that may only rise with the evidence and a
- * logistic regression with an offset for each model of drive; the mean of their margins is made a
- * probability. Where one of them is misled by a year unlike those before, the other one holds.
+ * logistic regression; the mean of their margins is made a probability. Where one of them is misled
+ * by a year unlike those before, the other one holds. Which model of drive it is decides nothing:
+ * in training it explains what it can, and is then forgotten (training/drive.ts).
  * @module
  */
 import { z } from "zod";
@@ -33,8 +34,6 @@ export const driveModel = z.strictObject({
     intercept: z.number(),
     means: numbers,
     weights: numbers,
-    /** By model of drive: what it adds to the margin. */
-    models: z.record(z.string(), z.number()),
   }),
   calibration,
   /** At this probability a drive is said to fail, and at this one to be suspect. */
@@ -47,7 +46,6 @@ export interface CompiledDriveModel {
   readonly trees: BoostedTrees;
   readonly means: Float64Array;
   readonly weights: Float64Array;
-  readonly offsets: ReadonlyMap<string, number>;
 }
 
 /**
@@ -71,7 +69,6 @@ export function compileDriveModel(json: unknown): CompiledDriveModel {
     trees: compileTrees(trees),
     means: Float64Array.from(logistic.means),
     weights: Float64Array.from(logistic.weights),
-    offsets: new Map(Object.entries(logistic.models)),
   };
 }
 
@@ -83,23 +80,10 @@ function broken(why: string): SystemError {
   return new SystemError("MODEL_INVALID", `Cannot use the drive model: ${why}`);
 }
 
-/**
- * What the model of drive adds; 0 where it is unknown. smartctl's names go on behind a dash
- * ("ST4000DM000-1F2168"), the names learnt do not.
- */
-export function modelOffset({ offsets }: CompiledDriveModel, name: string): number {
-  return offsets.get(name) ?? offsets.get(name.split("-", 1)[0]!) ?? 0;
-}
-
 /** The mean of both margins for the features in `row` from `at` on. */
-export function driveMargin(
-  compiled: CompiledDriveModel,
-  row: Float32Array,
-  offset: number,
-  at = 0,
-): number {
+export function driveMargin(compiled: CompiledDriveModel, row: Float32Array, at = 0): number {
   const { model, trees, means, weights } = compiled;
-  let logistic = model.logistic.intercept + offset;
+  let logistic = model.logistic.intercept;
   for (let feature = 0; feature < weights.length; feature++) {
     const value = row[at + feature]!;
     if (!Number.isNaN(value)) logistic += weights[feature]! * (value - means[feature]!);

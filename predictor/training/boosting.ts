@@ -15,6 +15,8 @@ export interface Samples extends Matrix {
   readonly labels: Uint8Array;
   /** How much each row counts. */
   readonly weights: Float32Array;
+  /** Of each row a margin that something else explains; the trees learn what is left. */
+  readonly explained?: Float32Array;
 }
 
 export interface BoostingOptions extends TreeOptions {
@@ -61,7 +63,7 @@ export function trainBoosting(
   const binned = binColumns(samples, options.binsMax);
   const fraction = fractions(options.seed);
   const baseMargin = rounded(baseOf(samples));
-  const margins = new Float64Array(samples.rows).fill(baseMargin);
+  const margins = marginsOf(samples, baseMargin);
   const model = emptyModel(features, baseMargin);
   const watch = validation && watchLoss(validation, baseMargin);
   let best = { loss: watch?.loss ?? Infinity, trees: 0 };
@@ -85,6 +87,11 @@ type Growing = Omit<BoostedModel, keyof Columns | "roots"> & Columns & { roots: 
 function emptyModel(features: readonly string[], baseMargin: number): Growing {
   const columns = { feature: [], threshold: [], missingLeft: [], left: [], value: [] };
   return { features, baseMargin, roots: [], ...columns };
+}
+
+/** Before the first tree. */
+function marginsOf({ rows, explained }: Samples, baseMargin: number): Float64Array {
+  return Float64Array.from({ length: rows }, (_, row) => baseMargin + (explained?.[row] ?? 0));
 }
 
 /** The logit of the share of ones. */
@@ -170,7 +177,7 @@ function addMargins(tree: BoostedModel, { rows, columns, values }: Matrix, margi
 }
 
 function watchLoss(samples: Samples, baseMargin: number) {
-  const margins = new Float64Array(samples.rows).fill(baseMargin);
+  const margins = marginsOf(samples, baseMargin);
   return {
     loss: logLoss(samples, margins),
     add(tree: BoostedModel): number {

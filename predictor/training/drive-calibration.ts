@@ -8,11 +8,10 @@ import {
   type CompiledDriveModel,
   type DriveModel,
   driveMargin,
-  modelOffset,
   probabilityAt,
 } from "../drive-model/model.ts";
 import { fitCalibration } from "./calibration.ts";
-import { ROW } from "./change-log.ts";
+import { type LoggedDrive, ROW } from "./change-log.ts";
 import { forEachDecision, WEEK_DAYS } from "./decisions.ts";
 import type { DriveRecipe } from "./drive-recipe.ts";
 import type { Past } from "./drive-samples.ts";
@@ -21,10 +20,11 @@ import type { Past } from "./drive-samples.ts";
 export interface Trial {
   readonly margins: number[];
   readonly labels: number[];
-  /** For how long, in weeks, a drive had a margin. */
+  /** How much each margin counts: for how many weeks a drive had it, by `sharesInService`. */
   readonly weights: number[];
-  /** Of each drive that did not fail: its first margin, and its greatest. */
-  readonly healthy: { first: number; most: number }[];
+  /** Of each drive that did not fail: its greatest margin before the thresholds' days, and ever. */
+  readonly healthy: { before: number; most: number }[];
+  /** Of drives watched, in the thresholds' days. */
   years: number;
 }
 
@@ -37,31 +37,16 @@ export function tryOut(
   pasts: readonly Past[],
   model: CompiledDriveModel,
   until: number,
-  { horizonDays, calibrationDays }: DriveRecipe,
+  recipe: DriveRecipe,
 ): Trial {
   const trial: Trial = { margins: [], labels: [], weights: [], healthy: [], years: 0 };
+  const shares = sharesInService(pasts, until, recipe.calibrationDays);
   for (const past of pasts) {
     if (hasLeft(past, until)) continue;
-    const { drive, failedAtDays } = past;
-    const offset = modelOffset(model, drive.model);
-    const seen = { first: Number.NaN, most: -Infinity };
-    let openAtDays = Number.NaN;
-    forEachDecision(drive, ({ atDays, date, features }) => {
-      if (!Number.isNaN(openAtDays)) closeWeek(trial, atDays - openAtDays);
-      openAtDays = Number.NaN;
-      const age = until - date;
-      if (!(age >= horizonDays && age < calibrationDays)) return;
-      openAtDays = atDays;
-      const margin = driveMargin(model, features, offset);
-      if (Number.isNaN(seen.first)) seen.first = margin;
-      seen.most = Math.max(seen.most, margin);
-      trial.margins.push(margin);
-      trial.labels.push(failedAtDays !== undefined && failedAtDays - atDays <= horizonDays ? 1 : 0);
-      trial.weights.push(1);
-    });
-    if (failedAtDays === undefined && seen.most > -Infinity) trial.healthy.push(seen);
+    const weight = past.failedAtDays === undefined ? 1 : (shares.get(past.drive.model) ?? 1);
+    const points = pointsOf(past, model, until).filter(({ age }) => age >= recipe.horizonDays);
+    addDrive(trial, points, past, weight, recipe);
   }
-  trial.years = (trial.weights.reduce((sum, weeks) => sum + weeks, 0) * WEEK_DAYS) / YEAR_DAYS;
   return trial;
 }
 
@@ -70,13 +55,71 @@ export function tryOut(
  * old models retired for their many faults among them.
  */
 function hasLeft({ drive, failedAtDays }: Past, until: number): boolean {
-  const end = drive.rows.at(ROW.dateEnd - ROW.width)!;
-  return failedAtDays === undefined && end < until - LEFT_DAYS;
+  return failedAtDays === undefined && endOf(drive) < until - LEFT_DAYS;
+}
+
+function endOf({ rows }: LoggedDrive): number {
+  return rows.at(ROW.dateEnd - ROW.width)!;
+}
+
+/**
+ * By model of drive, how many of those that did not fail in the last `days` are still in service.
+ * The failed count by this share: if most of a model were retired and left out, but all of its
+ * failed counted, it would look far worse than it was.
+ */
+function sharesInService(pasts: readonly Past[], until: number, days: number): Map<string, number> {
+  const seen = pasts.filter(({ drive, failedAtDays }) => {
+    return failedAtDays === undefined && endOf(drive) >= until - days;
+  });
+  const models = Object.entries(Object.groupBy(seen, ({ drive }) => drive.model));
+  return new Map(
+    models.map(([model, own]) => {
+      const stayed = own!.filter((past) => !hasLeft(past, until)).length;
+      return [model, (stayed + 0.5) / (own!.length + 0.5)];
+    }),
+  );
+}
+
+interface Judged {
+  readonly atDays: number;
+  /** Days before the end of what is known. */
+  readonly age: number;
+  readonly margin: number;
+}
+
+function pointsOf({ drive }: Past, model: CompiledDriveModel, until: number): Judged[] {
+  const points: Judged[] = [];
+  forEachDecision(drive, ({ atDays, date, features }) => {
+    points.push({ atDays, age: until - date, margin: driveMargin(model, features) });
+  });
+  return points;
 }
 
 /** A point counts for as long as it holds: until the next one, a week at most. */
-function closeWeek({ weights }: Trial, days: number): void {
-  weights[weights.length - 1] = Math.min(1, Math.max(0.01, days / WEEK_DAYS));
+function addDrive(
+  trial: Trial,
+  points: readonly Judged[],
+  { failedAtDays }: Past,
+  weight: number,
+  { horizonDays, calibrationDays, thresholdDays }: DriveRecipe,
+): void {
+  let [before, most, isWatched] = [points[0]?.margin ?? 0, -Infinity, false];
+  for (const [index, { atDays, age, margin }] of points.entries()) {
+    most = Math.max(most, margin);
+    if (age >= thresholdDays) {
+      before = most;
+      continue;
+    }
+    isWatched = true;
+    const next = points[index + 1]?.atDays ?? Infinity;
+    const weeks = Math.min(1, Math.max(0.01, (next - atDays) / WEEK_DAYS));
+    trial.years += (weeks * WEEK_DAYS) / YEAR_DAYS;
+    if (age >= calibrationDays) continue;
+    trial.margins.push(margin);
+    trial.labels.push(failedAtDays !== undefined && failedAtDays - atDays <= horizonDays ? 1 : 0);
+    trial.weights.push(weeks * weight);
+  }
+  if (failedAtDays === undefined && isWatched) trial.healthy.push({ before, most });
 }
 
 export function calibrate(
@@ -96,18 +139,18 @@ export function calibrate(
 
 /**
  * The least probability that at most `allowed` healthy drives in 1000 drive-years come to exceed.
- * A drive that exceeds it from the first is an alarm of an earlier year.
+ * A drive that exceeded it before is an alarm of an earlier year: it stands, and is no new one.
  */
 function thresholdOf(trials: readonly Trial[], allowed: number, calibration: Calibration): number {
   const healthy = trials.flatMap((trial) => trial.healthy);
   const years = trials.reduce((sum, trial) => sum + trial.years, 0);
   const count = Math.floor((allowed * years) / 1_000);
   const most = healthy.map((seen) => seen.most).sort((a, b) => b - a);
-  const first = healthy.map((seen) => seen.first).sort((a, b) => b - a);
+  const before = healthy.map((seen) => seen.before).sort((a, b) => b - a);
   let [above, standing] = [0, 0];
   for (const margin of most) {
-    // How many exceed this margin, less those that began above it.
-    while (standing < first.length && first[standing]! > margin) standing++;
+    // How many exceed this margin, now or before, less those that did before.
+    while (standing < before.length && before[standing]! > margin) standing++;
     if (above - standing >= count) return rounded(probabilityAt(calibration, margin));
     above++;
   }

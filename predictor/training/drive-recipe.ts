@@ -3,8 +3,8 @@
  *
  * A point is a failing one in the last 30 days of a drive that failed, without the last of them;
  * earlier points of such drives are neither, and left out. The points of a failed drive share one
- * weight, or the few that die slowly would speak for all. Of the drives that did not fail, one
- * point in eight is taken, and none of the last 30 days: nobody knows about these yet. Nothing
+ * weight, or the few that die slowly would speak for all. Of the drives that did not fail, two
+ * points in five are taken, and none of the last 30 days: nobody knows about these yet. Nothing
  * after `until` is looked at, failures included, so that a split by time is one.
  * @module
  */
@@ -18,14 +18,16 @@ export interface DriveRecipe {
   readonly healthyShare: number;
   /** How much a failed drive counts, against 1 of a healthy point. */
   readonly failureWeight: number;
-  /** Models of drive with fewer drives than this have no offset of their own. */
+  /** Models of drive with fewer drives than this explain nothing of their own. */
   readonly modelDrivesMin: number;
   readonly boosting: BoostingOptions;
   readonly ridge: number;
   readonly groupRidge: number;
-  /** The probabilities and thresholds are those of so many days before the end. */
+  /** The probabilities are those of so many days before the end. */
   readonly calibrationDays: number;
   readonly calibrationBins: number;
+  /** The thresholds are those of a year: false alarms come and go with the months. */
+  readonly thresholdDays: number;
   /** Drives said to be failing that are not, in 1000 drive-years: what the threshold allows. */
   readonly falseAlarms: number;
   /** The same of drives said to be suspect. */
@@ -36,7 +38,7 @@ export interface DriveRecipe {
 export const DRIVE_RECIPE: DriveRecipe = {
   horizonDays: 30,
   leadDays: 1,
-  healthyShare: 0.12,
+  healthyShare: 0.4,
   failureWeight: 10,
   modelDrivesMin: 30,
   boosting: {
@@ -53,9 +55,10 @@ export const DRIVE_RECIPE: DriveRecipe = {
     monotone: DIRECTIONS.slice(0, TREE_COLUMNS),
   },
   ridge: 2_400,
-  groupRidge: 600,
+  groupRidge: 60,
   calibrationDays: 210,
-  calibrationBins: 25,
+  calibrationBins: 12,
+  thresholdDays: 365,
   falseAlarms: 5,
   falseSuspicions: 20,
   seed: 1,

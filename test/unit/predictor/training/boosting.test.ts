@@ -41,6 +41,23 @@ boosting("trainBoosting() gives the same model for the same seed, and another fo
   assert.is.not(one, other);
 });
 
+boosting("trainBoosting() learns only what is not explained already", () => {
+  const samples = madeUp(4_000, 3, 4, RISING);
+  const span = (explained?: Float32Array): number => {
+    const own = explained === undefined ? samples : { ...samples, explained };
+    const trees = compileTrees(trainBoosting(NAMES, own, OPTIONS));
+    return marginOf(trees, [0.95, 0.5, 0.5]) - marginOf(trees, [0.05, 0.5, 0.5]);
+  };
+  // What RISING says, as a margin against the base of the training.
+  const known = Float32Array.from({ length: samples.rows }, (_, row) => {
+    const probability = RISING(samples.values.subarray(row * 3, row * 3 + 3));
+    return Math.log(probability / (1 - probability)) - Math.log(0.4 / 0.6);
+  });
+  const [whole, rest] = [span(), span(known)];
+  assert.ok(whole > 1.5, `${whole}`);
+  assert.ok(Math.abs(rest) < whole / 3, `${rest} of ${whole}`);
+});
+
 boosting("trainBoosting() never turns against a monotone feature", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1e6 }), fc.constantFrom(1, -1), (seed, direction) => {

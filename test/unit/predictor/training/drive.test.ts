@@ -5,7 +5,6 @@ import {
   type CompiledDriveModel,
   compileDriveModel,
   driveMargin,
-  modelOffset,
   probabilityOf,
 } from "../../../../predictor/drive-model/model.ts";
 import type { LoggedDrive } from "../../../../predictor/training/change-log.ts";
@@ -89,9 +88,8 @@ drive("DIRECTIONS has an entry for each feature, and the recipe's trees obey", (
 
 function scoresOf(model: CompiledDriveModel, one: LoggedDrive): number[] {
   const scores: number[] = [];
-  const offset = modelOffset(model, one.model);
   forEachDecision(one, ({ features }) => {
-    scores.push(probabilityOf(model, driveMargin(model, features, offset)));
+    scores.push(probabilityOf(model, driveMargin(model, features)));
   });
   return scores;
 }
