@@ -23,7 +23,7 @@ const AGAIN_MS = 120_000;
 const RUN_MS = 4_000;
 
 export function powerCutSite(processor: ServiceProcessor): SiteKind {
-  return { simulated: [FAILING], processor };
+  return { simulated: [FAILING], processors: [processor] };
 }
 
 /** @throws SystemError when a step does not come about; whatever `stage.ending` says. */
@@ -40,7 +40,7 @@ export async function playPowerCut(
   const before = await runProtected(scene, log);
   scene.say(`The power of ${FAILING} is cut: its agent and its guests are gone at once.`);
   const cutMs = clock.nowMs();
-  await processor.powerOff();
+  await processor.reset("ForceOff");
   const proof = await prove(scene);
   const provenMs = clock.nowMs() - cutMs;
   const guests = await Promise.all(before.map((vm) => recover(scene, { vm, cutMs, log })));

@@ -6,6 +6,7 @@ import { SystemError } from "../../protocol/error.ts";
 import type { World } from "../world.ts";
 import { type Course, play } from "./course.ts";
 import { failoverText, POWER_CUT_OPENING, SWAP_OPENING, swapText } from "./failover-text.ts";
+import { FAILING } from "./hardware.ts";
 import { reportText } from "./narration.ts";
 import { playPowerCut, powerCutSite } from "./power-cut.ts";
 import { serviceProcessorOf } from "./service-processor.ts";
@@ -49,7 +50,7 @@ async function evacuation(stage: Stage, course: Course): Promise<Played> {
 }
 
 function powerCut(world: World): Scenario {
-  const processor = serviceProcessorOf(world);
+  const processor = serviceProcessorOf(world, FAILING);
   return {
     site: powerCutSite(processor),
     async play(stage) {

@@ -14,7 +14,7 @@ import type { World } from "../world.ts";
 import { Fleet } from "./fleet.ts";
 import { counterGuest, linuxGuest } from "./guests.ts";
 import { FAILING, HOSTS, TIME_SCALE } from "./hardware.ts";
-import type { ServiceProcessor } from "./service-processor.ts";
+import { coordinatorWith, type ServiceProcessor } from "./service-processor.ts";
 
 const ASSETS = join(import.meta.dirname, "..", "..", ".cache", "guests");
 const RAM_PARENT = "/dev/shm";
@@ -30,14 +30,17 @@ const DISKS_MS = 2_000;
 export interface SiteKind {
   /** Hosts whose sensors are those of a simulated server. */
   readonly simulated: readonly HostId[];
-  /** The service processor of the failing one, by which it is switched off. */
-  readonly processor?: ServiceProcessor;
+  /** Service processors of such servers, by which they are switched off. */
+  readonly processors?: readonly ServiceProcessor[];
+  /** Added to the coordinator's configuration. */
+  readonly coordinator?: object;
 }
 
 export const PLAIN: SiteKind = { simulated: [FAILING] };
 
 /** An empty site in new folders. @throws SystemError NO_SPACE */
-export function makeSite(world: World, { simulated, processor }: SiteKind = PLAIN): Fleet {
+export function makeSite(world: World, kind: SiteKind = PLAIN): Fleet {
+  const { simulated, processors = [], coordinator = {} } = kind;
   requireRam();
   const parent = tmpdir().length > PARENT_LENGTH_MAX ? "/tmp" : tmpdir();
   const folder = mkdtempSync(join(parent, "lifeboat-demo-"));
@@ -48,7 +51,7 @@ export function makeSite(world: World, { simulated, processor }: SiteKind = PLAI
     ramFolder: join(RAM_PARENT, basename(folder)),
     hosts: HOSTS,
     policy: { pauseMsMax: PAUSE_MS_MAX },
-    ...(processor === undefined ? {} : { coordinator: () => processor.coordinator() }),
+    coordinator: () => coordinatorWith(processors, coordinator),
     agentLines: (host) =>
       simulated.some((one) => one === host)
         ? sensorLines(serverFolders(state, serverId.parse(host)))
@@ -78,29 +81,34 @@ function sensorLines({ root }: ServerFolders): string[] {
 export async function startSite(fleet: Fleet, kind: SiteKind = PLAIN): Promise<void> {
   await fleet.startCoordinator();
   await fleet.startManagement();
-  await Promise.all(kind.simulated.map((host) => startServer(fleet, host, kind.processor)));
+  const { simulated, processors = [] } = kind;
+  await Promise.all(simulated.map((host) => startServer(fleet, host, processors)));
+  for (const processor of processors) await processor.learn(fleet);
+  if (processors.length > 0) {
+    // Only now it can be told where they listen.
+    await fleet.stop("coordinator");
+    await fleet.startCoordinator();
+  }
   await Promise.all(HOSTS.map((host) => fleet.startAgent(host)));
 }
 
 async function startServer(
   fleet: Fleet,
   host: HostId,
-  processor: ServiceProcessor | undefined,
+  processors: readonly ServiceProcessor[],
 ): Promise<void> {
   const config = join(fleet.folder, `firmware-${host}.yaml`);
+  const serviceProcessor = processors.find((one) => one.hostId === host)?.configure(fleet);
   const file = {
     serverId: host,
     state: join(fleet.folder, "site"),
     management: `ws://${fleet.listeningOf("management")}`,
     timeScale: TIME_SCALE,
-    ...(host === FAILING && processor !== undefined
-      ? { serviceProcessor: processor.configure(fleet) }
-      : {}),
+    ...(serviceProcessor === undefined ? {} : { serviceProcessor }),
   };
   writeFileSync(config, JSON.stringify(file));
   const args = ["--config", config, "--with-parent"];
   await fleet.run(`firmware-${host}`, "firmware-sim/main.ts", args);
-  if (host === FAILING) await processor?.begin(fleet);
 }
 
 /** Debian's kernel with its workers, and the boot sector. */
