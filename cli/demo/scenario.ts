@@ -50,12 +50,12 @@ async function evacuation(stage: Stage, course: Course): Promise<Played> {
 }
 
 function powerCut(world: World): Scenario {
-  const processor = serviceProcessorOf(world, FAILING);
+  const site = powerCutSite(serviceProcessorOf(world, FAILING));
   return {
-    site: powerCutSite(processor),
+    site,
     async play(stage) {
       stage.say(POWER_CUT_OPENING);
-      const report = await playPowerCut(stage, processor);
+      const report = await playPowerCut(stage, site);
       return { report, text: () => failoverText(report) };
     },
   };
