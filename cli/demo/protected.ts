@@ -5,6 +5,7 @@
 import type { Status, VmStatus } from "../../management/status.ts";
 import type { ProtectionPolicy } from "../../protocol/replication.ts";
 import { fillingOf, fillingText } from "../protection/filling.ts";
+import { durationText } from "../protection/units.ts";
 import type { Scene } from "./scene.ts";
 import { until } from "./stage.ts";
 
@@ -12,10 +13,10 @@ const PROTECT_MS = 180_000;
 /** Between two lines about the same replica. */
 const LINE_MS = 2_000;
 
-/** A cut a second: a busy machine without KVM keeps that. */
+/** A machine without KVM on which all hosts of the site run keeps that. */
 export const POLICY: ProtectionPolicy = {
   mode: "async",
-  intervalMs: 1_000,
+  intervalMs: 3_000,
   secondaries: 1,
   apart: "server",
 };
@@ -40,7 +41,7 @@ export async function protectGuests(scene: Scene): Promise<void> {
   const status = await client.ask<Status>({ method: "status" });
   for (const { name, replicas = [] } of status.vms) {
     const where = replicas.map(({ hostId }) => hostId).join(", ");
-    say(`${name} is protected: a cut every second to ${where}.`);
+    say(`${name} is protected: a cut every ${durationText(POLICY.intervalMs)} to ${where}.`);
   }
 }
 
