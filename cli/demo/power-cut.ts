@@ -46,7 +46,7 @@ export async function playPowerCut(stage: Stage, site: SiteKind): Promise<Failov
   return failoverReportOf({ tookMs, provenMs, proof }, guests);
 }
 
-/** The guests count under protection; the status in the last moment before the cut, as asked for. */
+/** The guests count under protection; the status right before the cut, all of it as asked for. */
 async function runProtected(scene: Scene, log: CounterLog): Promise<readonly VmStatus[]> {
   const { clock } = scene.world;
   const untilMs = clock.nowMs() + RUN_MS;

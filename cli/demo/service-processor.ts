@@ -25,7 +25,7 @@ export interface ServiceProcessor {
   learn(fleet: Fleet): Promise<void>;
   /** For the coordinator's `servers`; undefined before it is known where it listens. */
   entry(): object | undefined;
-  /** What runs on the server ends with `ForceOff`. @throws SystemError REDFISH_FAILED, UNREACHABLE */
+  /** `ForceOff` ends what runs on the server. @throws SystemError REDFISH_FAILED, UNREACHABLE */
   reset(type: "ForceOff" | "On"): Promise<void>;
 }
 
