@@ -7,6 +7,7 @@ import { realClock } from "../runtime/clock.ts";
 import { EXIT } from "../runtime/shutdown.ts";
 import { agentBench } from "./agent.ts";
 import { evacuationBench } from "./evacuation.ts";
+import { failoverBench } from "./failover.ts";
 import { falseAlarmsBench } from "./false-alarms.ts";
 import { guestScanBench } from "./guest-scan.ts";
 import { injectedFaultsBench } from "./injected-faults.ts";
@@ -19,6 +20,7 @@ import { sensorsBench } from "./sensors.ts";
 
 const BENCHES: readonly Bench[] = [
   evacuationBench,
+  failoverBench,
   agentBench,
   restartBench,
   replicationBench,

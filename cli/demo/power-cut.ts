@@ -19,8 +19,8 @@ import { type Stage, until, within } from "./stage.ts";
 const FENCE_MS = 60_000;
 const FAILOVER_MS = 60_000;
 const AGAIN_MS = 120_000;
-/** So long the guests run under protection before the cut, at least. */
-const RUN_MS = 4_000;
+/** So long they are seen to count before the cut: longer than what a failover may lose. */
+const RUN_MS = promisedRpoMs(POLICY) + 2_000;
 const RUN_MS_MAX = 60_000;
 
 export function powerCutSite(processor: ServiceProcessor): SiteKind {

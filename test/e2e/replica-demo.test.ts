@@ -28,8 +28,12 @@ async function play<Schema extends z.ZodType>(
     env: { ...process.env, TMPDIR: temporary },
   });
   const said = { out: "", err: "" };
-  child.stdout.on("data", (chunk: Buffer) => void (said.out += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => void (said.err += chunk.toString()));
+  child.stdout.on("data", (chunk: Buffer) => {
+    said.out += chunk.toString();
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    said.err += chunk.toString();
+  });
   await once(child, "close");
   const left = readdirSync(temporary);
   rmSync(temporary, { recursive: true, force: true });
