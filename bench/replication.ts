@@ -7,7 +7,8 @@
 import type { Protection } from "../agent/protection/engine.ts";
 import type { MeasuredCut } from "../agent/protection/session.ts";
 import type { ProtectionStatus } from "../protocol/replication.ts";
-import { MEMORY_MIB, type ProtectedGuest, TERM, withProtected } from "./replication/guest.ts";
+import { TERM } from "./replication/engine.ts";
+import { MEMORY_MIB, type ProtectedGuest, withProtected } from "./replication/guest.ts";
 import { type RunningSecondary, startSecondary } from "./replication/secondaries.ts";
 import { type Bench, type BenchPorts, type Outcome, type Row, sampledRow } from "./report.ts";
 import { median, quantile } from "./statistics.ts";
@@ -92,7 +93,7 @@ async function measure(
     }
     const told = running.map(({ secondary }) => secondary);
     protection = guest.protect(told, of.intervalMs);
-    await ready(guest, of, ports);
+    await ready(guest, running, ports);
     const from = { cuts: guest.cuts.length, sent: sentBytes(guest) };
     for (const { statuses } of running) statuses.length = 0;
     const workRate = await rateOf(guest, seconds, ports);
@@ -112,14 +113,20 @@ async function measure(
   }
 }
 
-/** Until every secondary has the newest cut. */
-async function ready(guest: ProtectedGuest, of: Case, { clock }: BenchPorts): Promise<void> {
+/** Until every secondary has the newest cut, and knows how old what it has is. */
+async function ready(
+  guest: ProtectedGuest,
+  running: readonly RunningSecondary[],
+  { clock }: BenchPorts,
+): Promise<void> {
   const untilMs = clock.nowMs() + READY_MS;
   guest.messages.length = 0;
   for (;;) {
     const status = newest(guest);
     const states = status?.secondaries.map(({ state }) => state) ?? [];
-    if (states.length === of.secondaries && states.every((state) => state === "protected")) return;
+    const isKnown = running.every(({ statuses }) => typeof statuses.at(-1)?.lagMs === "number");
+    const isHad = states.length === running.length && states.every((one) => one === "protected");
+    if (isHad && isKnown) return;
     if (clock.nowMs() > untilMs) throw new Error(`Not protected: ${JSON.stringify(status)}`);
     await clock.sleep(LOOK_MS);
   }

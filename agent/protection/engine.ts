@@ -293,6 +293,7 @@ export class Protection {
         random,
         log,
         dial,
+        pass: () => ports.gate.pass(),
         touched: () => session.touched,
         onChange: () => this.poke(),
         onActive: (activateMs) => this.swapOf(secondary.stream)?.active(activateMs),

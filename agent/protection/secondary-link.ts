@@ -40,6 +40,8 @@ export interface SecondaryPorts {
   readonly random: Random;
   readonly log: Log;
   readonly dial: (secondary: Secondary, accept: AcceptData) => Promise<DataLink>;
+  /** Resolves once no guest of this host is paused: nothing is sent meanwhile. */
+  readonly pass: () => Promise<void>;
   /** What the shadow and the disks hold besides zeros. */
   readonly touched: () => Parts;
   /** It has room, an epoch is whole there, or it is gone. */
@@ -90,6 +92,8 @@ export class SecondaryLink {
   /** Why it is not connected; undefined while it is. */
   reason: string | undefined = "Not reached yet";
   bytesPerSecondMax: number | undefined;
+  /** What is sent is waited for by a guest that stands. */
+  isLast = false;
   private readonly of: StreamOf;
   private readonly ports: SecondaryPorts;
   private queue: Queued[] = [];
@@ -252,6 +256,7 @@ export class SecondaryLink {
         continue;
       }
       await this.drawFromBucket(first.bytes.length);
+      if (!this.isLast) await this.ports.pass();
       if (connection.failure !== undefined) throw connection.failure;
       this.queue.shift();
       connection.credit -= first.bytes.length;

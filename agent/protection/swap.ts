@@ -149,6 +149,7 @@ export class Swap {
     const overrun = clock.after(this.command.limits.pauseMsMax + OVERRUN_MS, () => {
       this.fail(new SystemError("TIMED_OUT", "The last pause took far longer than expected"));
     });
+    link.isLast = true;
     try {
       await gate.ahead(() => this.pausedLast(session, link, prepared));
     } catch (thrown) {
@@ -156,6 +157,7 @@ export class Swap {
       if (!this.released) link.reset("The swap failed");
       throw thrown;
     } finally {
+      link.isLast = false;
       overrun.cancel();
     }
   }

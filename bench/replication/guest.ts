@@ -1,40 +1,30 @@
 /**
  * A Linux guest that dirties memory at a known rate and counts what else it gets done, protected by
- * the real engine. What the authority core decides is played in its shortest form.
+ * the real engine.
  * @module
  */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Chains, Event } from "../../agent/authority/state.ts";
-import { Merging } from "../../agent/capture/merge.ts";
-import { scanThreadsFor } from "../../agent/capture/scan-ram.ts";
-import { PauseGate } from "../../agent/migration/gate.ts";
+import type { Chains } from "../../agent/authority/state.ts";
 import { Protection } from "../../agent/protection/engine.ts";
-import type { EnginePorts, MeasuredCut } from "../../agent/protection/session.ts";
+import type { MeasuredCut } from "../../agent/protection/session.ts";
 import { guestPaths } from "../../agent/qemu/argv.ts";
 import { freezeDefinition } from "../../agent/qemu/definition.ts";
 import { type Guest, startGuest } from "../../agent/qemu/guest.ts";
 import { RamFiles } from "../../agent/qemu/ram-files.ts";
 import { ASSETS, until } from "../../cli/demo/operate.ts";
 import { findLinuxAssets, LINUX_APPEND, makeInitramfs } from "../../cli/guests/linux-guest.ts";
-import { loadKernelModule } from "../../epochs/kernel.ts";
-import { STAGING_BYTES_MAX } from "../../epochs/shadow.ts";
 import { type FrozenDefinition, guestDefinition } from "../../protocol/definition.ts";
-import type { HostId, Term } from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/message.ts";
-import type { Protect, Secondary } from "../../protocol/replication.ts";
+import type { Secondary } from "../../protocol/replication.ts";
 import { realClock } from "../../runtime/clock.ts";
 import { runCommand } from "../../runtime/command.ts";
-import { dialData } from "../../runtime/data-link.ts";
 import { realFiles } from "../../runtime/files.ts";
-import { openLog } from "../../runtime/log.ts";
-import { realRandom } from "../../runtime/random.ts";
-import { startThread } from "../../runtime/threads.ts";
+import { engineOf, policyOf, TERM } from "./engine.ts";
 
 const MIB = 1024 * 1024;
 const VM = "66666666-6666-4666-8666-666666666666";
-export const TERM: Term = 1;
 export const MEMORY_MIB = 256;
 const DISK_BYTES = 64 * MIB;
 const BOOT_MS = 300_000;
@@ -156,36 +146,19 @@ async function boot(folder: string, ramFolder: string, hasDisk: boolean): Promis
   await guest.resume();
   const serial = (): Promise<string> => readFile(paths.serial, "latin1").catch(() => "");
   await until(realClock, "the guest works", serial, (text) => text.includes(DIRTYING), BOOT_MS);
-  const standing = new Core(layers);
   const cuts: MeasuredCut[] = [];
   const messages: Message[] = [];
-  const merges = mergesOf(guest, standing);
-  const engine: EnginePorts = {
-    ...{ hostId: "primary" as HostId, clock: realClock, random: realRandom, guest, definition },
-    log: openLog("bench", "warn"),
-    standing,
-    merges,
-    ramPath: paths.ram,
-    disks: { run: runCommand, folder: join(folder, "disks") },
-    module: loadKernelModule(),
-    dial: ({ address, token }, accept) =>
-      dialData({ address, token, accept, clock: realClock, random: realRandom }),
-    dispatch: (event) => standing.take(event),
-    send: (message) => void messages.push(message),
-    breathe: () => new Promise((resolve) => setImmediate(resolve)),
-    gate: new PauseGate(),
-    scanThreads: scanThreadsFor(definition.memoryBytes, 1),
-    startThread,
-    stagingBytesMax: STAGING_BYTES_MAX,
-    measured: (cut) => void cuts.push(cut),
-  };
+  const { engine, chains } = engineOf(
+    { guest, definition, layers, folder: join(folder, "disks"), ramPath: paths.ram },
+    { send: (message) => void messages.push(message), measured: (cut) => void cuts.push(cut) },
+  );
   return {
     guest,
     definition,
     folder,
     cuts,
     messages,
-    chains: () => standing.chains(),
+    chains,
     work: async () => Number(/^WORK (\d+)/.exec(lastWork(await serial()))?.[1] ?? 0),
     protect: (secondaries, intervalMs) =>
       new Protection(policyOf(definition, secondaries, intervalMs), engine),
@@ -196,72 +169,4 @@ async function boot(folder: string, ramFolder: string, hasDisk: boolean): Promis
 function lastWork(text: string): string {
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
   return whole.slice(Math.max(0, whole.lastIndexOf("WORK ")));
-}
-
-function policyOf(
-  { id: vmId }: FrozenDefinition,
-  secondaries: readonly Secondary[],
-  intervalMs: number,
-): Protect {
-  const list = [...secondaries];
-  return { type: "protect", vmId, term: TERM, version: 1, intervalMs, secondaries: list };
-}
-
-/** What the core keeps of a VM that runs here and is cut. */
-class Core {
-  private layers: Chains;
-  private cuts = 0;
-  private stopped = false;
-
-  constructor(layers: Chains) {
-    this.layers = layers;
-  }
-
-  chains(): Chains {
-    return this.layers;
-  }
-
-  cut(): number {
-    return this.cuts;
-  }
-
-  stoppedByAgent(): boolean {
-    return this.stopped;
-  }
-
-  mayRun(): boolean {
-    return true;
-  }
-
-  take(event: Event): void {
-    if (event.type === "cut-over") this.stopped = false;
-    if (event.type !== "cut" && event.type !== "chains") return;
-    this.layers = event.chains;
-    if (event.type === "chains") return;
-    this.cuts++;
-    this.stopped = true;
-  }
-}
-
-function mergesOf(guest: Guest, core: Core): EnginePorts["merges"] {
-  let merging: Merging | undefined;
-  return {
-    begin() {
-      const isLong = Object.values(core.chains()).some(({ length }) => length > 2);
-      if (!isLong || merging !== undefined) return;
-      const one = new Merging({
-        guest,
-        log: openLog("bench", "warn"),
-        chains: () => core.chains(),
-        record: (chains) => core.take({ type: "chains", vmId: guest.vm as never, chains }),
-        remove: (path) => rm(path),
-      });
-      merging = one;
-      void one.finished.then(() => {
-        if (merging === one) merging = undefined;
-      });
-    },
-    idle: async () => void (await merging?.finished),
-    stop: async () => void (await merging?.stop()),
-  };
 }
