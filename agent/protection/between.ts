@@ -7,14 +7,13 @@
  *         cuts take as long as their interval, nobody would be filled otherwise.
  */
 import type { Clock } from "../../runtime/clock.ts";
-import { LAYERS_MAX } from "../authority/state.ts";
 import { catchUp, wantsMore } from "./catch-up.ts";
 import type { SecondaryLink } from "./secondary-link.ts";
 import type { Session } from "./session.ts";
 import type { Between } from "./swap.ts";
 
-/** A chain of so many layers is merged before it is cut again. */
-const LAYERS_LONG = LAYERS_MAX / 2;
+/** A chain of so many layers, half of what a record holds, is merged before it is cut again. */
+const LAYERS_LONG = 32;
 
 export interface BetweenPorts {
   readonly goesOn: () => boolean;

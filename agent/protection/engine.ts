@@ -17,7 +17,7 @@ import { parsePagesHeader } from "../../epochs/pages-header.ts";
 import { type Geometry, Parts } from "../../epochs/parts.ts";
 import type { MigrateOut } from "../../protocol/authority.ts";
 import { reasonOf, SystemError } from "../../protocol/error.ts";
-import type { StreamId } from "../../protocol/ids.ts";
+import type { StreamId, Term } from "../../protocol/ids.ts";
 import type { Protect, Secondary } from "../../protocol/replication.ts";
 import { openScanner } from "../capture/scan-ram.ts";
 import { betweenCuts, within } from "./between.ts";
@@ -58,7 +58,12 @@ export class Protection {
     this.finished = this.run();
   }
 
-  /** Whom to send cuts to, and how often, from now on. */
+  /** Of its streams' frames. */
+  get term(): Term {
+    return this.policy.term;
+  }
+
+  /** Whom to send cuts to, and how often, from now on; of the same term. */
   update(policy: Protect): void {
     this.policy = policy;
     if (this.session !== undefined) this.linkAll(this.session);
@@ -126,10 +131,9 @@ export class Protection {
       await this.loop(session);
     } finally {
       this.session = undefined;
-      const links = [...session.links.values()];
+      // None is waited for: a dial into nowhere takes its time, and touches no guest.
+      for (const link of session.links.values()) link.close();
       session.links.clear();
-      for (const link of links) link.close();
-      await Promise.all(links.map(({ finished }) => finished));
       await session.scanner.close();
     }
   }
@@ -276,6 +280,8 @@ export class Protection {
     }
     for (const [stream, secondary] of wanted) {
       const link = session.links.get(stream) ?? this.linkTo(session, secondary);
+      // Its address may be another one by now; whoever is connected stays.
+      link.secondary = secondary;
       link.bytesPerSecondMax = policy.bytesPerSecondMax;
     }
     ports.log.info("Secondaries", { vmId: policy.vmId, hosts: [...wanted.values()].length });

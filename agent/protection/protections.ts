@@ -48,7 +48,7 @@ export class Protections {
     const policy = protectNow(this.ports.state().vms[vmId]);
     const engine = this.engines.get(vmId);
     const isCurrent = engine?.over === false && engine.ports.guest === running?.guest;
-    if (isCurrent && policy !== undefined) return engine.update(policy);
+    if (isCurrent && engine.term === policy?.term) return engine.update(policy);
     await this.end(vmId);
     if (policy === undefined || running === undefined) return;
     this.engines.set(vmId, new Protection(policy, this.enginePorts(vmId, running)));

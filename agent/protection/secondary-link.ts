@@ -81,10 +81,9 @@ interface Connection {
 }
 
 export class SecondaryLink {
-  readonly secondary: Secondary;
+  /** Where it is dialled the next time; its stream stays. */
+  secondary: Secondary;
   readonly lane: Lane;
-  /** Resolves when it is closed and nothing of it goes on. */
-  readonly finished: Promise<void>;
   queuedBytes = 0;
   sentBytes = 0;
   /** Of the epoch that was acknowledged last. */
@@ -114,7 +113,7 @@ export class SecondaryLink {
     this.of = of;
     this.ports = ports;
     this.lane = new Lane(of.geometry);
-    this.finished = this.run();
+    void this.run();
   }
 
   /** Ends it; what is queued is not sent. */
