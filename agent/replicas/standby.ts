@@ -19,7 +19,7 @@ import { RamFile } from "../capture/ram.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import type { Guest } from "../qemu/guest.ts";
 
-export type StandbyHypervisor = Pick<Hypervisor, "receive" | "get" | "end">;
+export type StandbyHypervisor = Pick<Hypervisor, "receive" | "get" | "end" | "sweep">;
 
 /** Its process and files, as they were made. */
 interface Made {

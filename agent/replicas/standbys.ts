@@ -53,6 +53,7 @@ export class Standbys {
   private readonly kept = new Map<VmId, Kept>();
   private readonly queued = new Set<VmId>();
   private readonly retryAtMs = new Map<VmId, number>();
+  private closed = false;
 
   constructor(ports: StandbysPorts) {
     this.ports = ports;
@@ -139,6 +140,7 @@ export class Standbys {
   }
 
   async close(): Promise<void> {
+    this.closed = true;
     for (const [vmId, { standby }] of [...this.kept]) {
       if (standby.waits) await this.discard(vmId);
       else await this.hand(vmId);
@@ -147,7 +149,8 @@ export class Standbys {
 
   private isDue(held: HeldReplica): boolean {
     const { vmId, newest } = held;
-    if (newest === undefined || !held.isSound || !this.ports.isSpare(vmId)) return false;
+    if (this.closed || newest === undefined || !held.isSound || !this.ports.isSpare(vmId))
+      return false;
     const kept = this.kept.get(vmId);
     if (kept !== undefined) return !kept.standby.waits || kept.standby.epoch !== newest.epoch;
     return this.ports.clock.nowMs() >= (this.retryAtMs.get(vmId) ?? 0);
@@ -161,13 +164,19 @@ export class Standbys {
     if (before !== undefined && (before.held !== held || !before.standby.waits)) {
       await this.discard(vmId);
     }
-    const kept = this.kept.get(vmId) ?? (await this.make(held, held.term));
+    const kept = this.kept.get(vmId) ?? (await this.makeWarm(held));
     const { standby } = kept;
     if (standby.epoch === undefined) return await this.fill(kept, newest.epoch);
     await standby.advance(held.store(), held.kernel, newest.epoch);
     held.keepFrom = newest.epoch;
     held.warmed(true);
     return false;
+  }
+
+  /** Nothing of the VM may run here: what an earlier life has left of a standby goes first. */
+  private async makeWarm(held: HeldReplica): Promise<Kept> {
+    await this.ports.hypervisor.sweep(held.vmId, false);
+    return await this.make(held, held.term);
   }
 
   private async make(held: HeldReplica, term: Term): Promise<Kept> {

@@ -128,6 +128,8 @@ export class SimulatedHypervisor {
     return guest === undefined ? undefined : { guest, paths: { ram: guest.ramPath } };
   }
 
+  async sweep(): Promise<void> {}
+
   async end(): Promise<void> {
     await this.guest?.end();
     this.guest = undefined;
