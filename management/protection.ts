@@ -78,6 +78,12 @@ function note(message: string, { vmId }: Known, text: string): Note {
   return { type: "note", message, subject: vmId, text: text.slice(0, 1_000) };
 }
 
+function whoHas({ replicas = [] }: Pick<VmSummary, "replicas">): string {
+  const hosts = replicas.map(({ hostId }) => hostId);
+  if (hosts.length === 0) return ", nor has any host yet";
+  return `, but ${hosts.join(", ")}: it needs one secondary more, or another place for theirs`;
+}
+
 /** Why roles cannot be swapped with this host now; undefined: they can. */
 export function switchOverFault(
   vm: Pick<VmSummary, "name" | "hostId" | "protection" | "replicas" | "sagaId">,
@@ -88,7 +94,7 @@ export function switchOverFault(
   if (vm.sagaId !== undefined) return `${name} is being moved (${vm.sagaId})`;
   if (vm.protection === undefined) return `${name} is not protected: lifeboat protect begins that`;
   const replica = vm.replicas?.find((one) => one.hostId === target);
-  if (replica === undefined) return `${target} has no replica of ${name}`;
+  if (replica === undefined) return `${target} has no replica of ${name}${whoHas(vm)}`;
   if (replica.state === "protected") return undefined;
   const why = replica.reason === undefined ? "" : ` (${replica.reason})`;
   return `The replica of ${name} on ${target} is ${replica.state}${why}`;
