@@ -46,6 +46,7 @@ const section = z.strictObject({
   fence: z
     .strictObject({
       holdMs: durationMs.default(DEFAULTS.fence.holdMs),
+      steadyMs: durationMs.default(DEFAULTS.fence.steadyMs),
       deadlineMs: durationMs.default(DEFAULTS.fence.deadlineMs),
     })
     .prefault({}),

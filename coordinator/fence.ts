@@ -14,9 +14,12 @@
  * Rule 2: `Off` counts only after the hold, in reads one after the other, readMs apart.
  *         `PoweringOff`, and whatever else a service processor says, counts as on.
  * Rule 3: a service processor alone proves nothing. The host's agent must be silent, and there must
- *         be one more sign: the firmware of its network adapter is silent, which was heard until
- *         `ForceOff`; or another host, that looked after the last read, sees no kernel there.
- *         Nothing is proven while anybody hears or sees the host.
+ *         be one more sign: the firmware of its network adapter has fallen silent; or another host,
+ *         asked after these reads, sees no kernel there. Nothing is proven while anybody
+ *         hears or sees the host.
+ * Rule 4: a sign that was there before `ForceOff` shows nothing that it did. Then `Off` must have
+ *         been read until steadyMs after it: some service processors say `Off` as soon as they
+ *         have taken the order.
  */
 import type { OffProof, OffRead } from "../protocol/fence.ts";
 import type { HostId, OperationId, ServerId } from "../protocol/ids.ts";
@@ -28,6 +31,8 @@ export interface FenceConfig {
   /** Between two reads. */
   readonly readMs: number;
   readonly readsMin: number;
+  /** From `ForceOff` to the last read, where no sign came after it. */
+  readonly steadyMs: number;
   /** How long NIC firmware must be silent: longer than it takes to connect again. */
   readonly silentMs: number;
   /** From the beginning to the proof. */
@@ -38,6 +43,7 @@ export const FENCE_DEFAULTS: FenceConfig = {
   holdMs: 3_000,
   readMs: 1_000,
   readsMin: 3,
+  steadyMs: 10_000,
   silentMs: 5_000,
   deadlineMs: 60_000,
 };
@@ -61,6 +67,8 @@ export interface Fence {
   readonly reads: readonly OffRead[];
   /** Its NIC firmware has been heard up to `ForceOff`, by the management server linked since. */
   readonly nicWatched: boolean;
+  /** Another host has seen its kernel live shortly before `ForceOff`. */
+  readonly peerWatched: boolean;
 }
 
 /** What a service processor is asked; answered by one PowerAnswered. */
@@ -124,6 +132,7 @@ export function beginFence(target: Target, atMs: number): FenceStep {
     switchedAtMs: 0,
     reads: [],
     nicWatched: false,
+    peerWatched: false,
   };
   return ask(fence, "read");
 }
@@ -207,7 +216,8 @@ function takeState(
   }
   if (fence.phase === "identifying") {
     const nicWatched = seen.nicSilentSinceMs === HEARD;
-    return ask({ ...fence, phase: "switching", nicWatched }, "force-off");
+    const peerWatched = seen.peers.looks.some(({ verdict }) => verdict === "lives");
+    return ask({ ...fence, phase: "switching", nicWatched, peerWatched }, "force-off");
   }
   if (fence.phase !== "reading") return { type: "on", fence };
   if (power !== "Off") return failed(`Its service processor says ${power} after ForceOff`);
@@ -217,28 +227,28 @@ function takeState(
   return { type: "on", fence: { ...fence, phase, reads } };
 }
 
-function witness(
-  fence: Fence,
-  seen: Witnesses,
-  atMs: number,
-  { silentMs }: FenceConfig,
-): FenceStep {
+function witness(fence: Fence, seen: Witnesses, atMs: number, config: FenceConfig): FenceStep {
   const { agentSilent, nicSilentSinceMs, peers } = seen;
   const { operationId, by, hostId, serverId, uuid, reads } = fence;
-  if (!fence.nicWatched && !peers.able) {
+  if (nicSilentSinceMs === undefined && !peers.able) {
     const said = `Its service processor says Off ${reads.length} times`;
     return failed(`${said}, but nobody else watched: no independent sign`);
   }
-  const readAtMs = fence.switchedAtMs + (reads.at(-1)?.afterMs ?? 0);
+  const readAtMs = fence.switchedAtMs + (reads[config.readsMin - 1]?.afterMs ?? 0);
   const since = peers.looks.filter(({ askedAtMs }) => askedAtMs >= readAtMs);
   const alive = since.some(({ verdict }) => verdict === "lives");
   if (!agentSilent || nicSilentSinceMs === HEARD || alive) return { type: "on", fence };
+  const nic = nicSilentSinceMs !== undefined && atMs - nicSilentSinceMs >= config.silentMs;
+  const peer = !peers.waiting && since.some(({ verdict }) => verdict === "silent");
+  if (!nic && !peer) return { type: "on", fence };
+  const caused = (nic && fence.nicWatched) || (peer && fence.peerWatched);
+  const lastMs = reads.at(-1)?.afterMs ?? 0;
+  if (!caused && lastMs < config.steadyMs) {
+    return { type: "on", fence: { ...fence, phase: "reading" } };
+  }
   const signs: OffProof["signs"] = ["agent-silent"];
-  const nicSilent = nicSilentSinceMs !== undefined && atMs - nicSilentSinceMs >= silentMs;
-  if (fence.nicWatched && nicSilent) signs.push("nic-firmware-silent");
-  const unseen = since.some(({ verdict }) => verdict === "silent");
-  if (unseen && !peers.waiting) signs.push("peer-silent");
-  if (signs.length === 1) return { type: "on", fence };
+  if (nic) signs.push("nic-firmware-silent");
+  if (peer) signs.push("peer-silent");
   const proof: OffProof = { operationId, hostId, serverId, uuid, by, reads: [...reads], signs };
   return { type: "proven", proof };
 }

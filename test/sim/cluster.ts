@@ -264,6 +264,7 @@ export class Cluster implements Surroundings {
     const wiring = {
       firmware: () => this.faults.firmware,
       switchOff: () => this.forcedOff(agent),
+      random: () => this.random,
     };
     const power = this.chance.split(`power ${name}`);
     this.processors.set(host.hostId, new ServiceProcessor(host, wiring, power));

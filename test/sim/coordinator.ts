@@ -95,6 +95,11 @@ export class SimulatedCoordinator {
     };
   }
 
+  /** The host that is being fenced. */
+  get fencing(): HostId | undefined {
+    return this.machine?.state.fence?.hostId;
+  }
+
   get managementPort(): Port {
     return {
       place: PLACE,

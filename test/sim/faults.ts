@@ -140,7 +140,14 @@ export const STEPS = [
 
 export function drawFaults(chance: Chance): Faults {
   const drawn = drawAny(chance);
+  if (drawn.firmware === "early") return withoutLostLinks(drawn);
   return drawn.firmware === "lying" ? withoutSecondFault(drawn) : drawn;
+}
+
+/** Where `Off` comes early, no link is lost by itself between `ForceOff` and the proof. */
+function withoutLostLinks(faults: Faults): Faults {
+  const everyMs = { ...faults.everyMs, partition: NEVER, blackout: NEVER };
+  return { ...faults, everyMs, eyes: "honest", loss: 0 };
 }
 
 /**

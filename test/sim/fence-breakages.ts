@@ -32,6 +32,12 @@ export const FENCE_BREAKAGES: readonly FenceBreakage[] = [
     },
   },
   {
+    name: "silence-before-counts-at-once",
+    rule: "where no sign came after ForceOff, Off must have been read for long",
+    coordinatorStep: (step) => (state, event, config) =>
+      step(state, event, { ...config, fence: { ...config.fence, steadyMs: 0 } }),
+  },
+  {
     name: "two-silent-hosts-fenced",
     rule: "hosts that fell silent together are held",
     coordinatorStep: (step) => (state, event, config) =>

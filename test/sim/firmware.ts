@@ -4,14 +4,23 @@ import type { SimulatedHost } from "./host.ts";
 /**
  * - honest: it says `PoweringOff` until the server is off.
  * - slow: it answers late, and takes long to switch off.
+ * - early: it says `Off` as soon as it has taken the order, some seconds before the server is.
  * - flickering: it says `Off` once, long before the server is.
  * - lying: it says `Off`, and the server runs on.
  * - dead: it never answers.
  * - other-machine: somebody exchanged two cables.
  */
-export type Firmware = "honest" | "slow" | "flickering" | "lying" | "dead" | "other-machine";
+export type Firmware =
+  | "honest"
+  | "early"
+  | "slow"
+  | "flickering"
+  | "lying"
+  | "dead"
+  | "other-machine";
 export const FIRMWARES: readonly Firmware[] = [
   "honest",
+  "early",
   "slow",
   "flickering",
   "lying",

@@ -198,6 +198,7 @@ class Run {
     this.every(everyMs.isolation, () => {
       const { hostId } = this.anyHost().host;
       const except = this.sights.hit(0.3) ? "nic" : undefined;
+      if (cluster.faults.firmware === "early" && cluster.coordinator.fencing === hostId) return;
       cluster.isolate(hostId, this.sights.between(1_000, 40_000), except);
     });
     this.every(everyMs.blackout, () => cluster.blackOut(this.sights.between(1_000, 30_000)));
@@ -283,24 +284,27 @@ class Run {
     }
   }
 
-  /** An operator says so only of a server that he has seen to be off. */
+  /** An operator says so only of a server seen to be off. */
   private declareOff(): void {
     for (const { host } of this.cluster.agents.values()) {
       if (!host.powered) this.cluster.declareOff(host.hostId);
     }
   }
 
-  /** An operator has a host switched off; often it is cut off from everybody meanwhile. */
+  /** An operator has a host switched off; often it is cut off meanwhile, or has been before. */
   private fence(): void {
     const { cluster, chance } = this;
-    const { hostId } = this.anyHost().host;
-    cluster.fence(hostId, { evenIfConnected: chance.hit(0.7), guestsWillStop: chance.hit(0.7) });
-    if (cluster.faults.firmware === "lying" || chance.hit(0.4)) return;
-    const forMs = chance.between(5_000, 25_000);
-    cluster.world.after(
-      chance.between(0, 3_000),
-      () => !this.calm && cluster.isolate(hostId, forMs),
-    );
+    const { hostId, world } = this.anyHost().host;
+    const how = { evenIfConnected: chance.hit(0.7), guestsWillStop: chance.hit(0.7) };
+    const later = (ms: number, act: () => void) => world.after(ms, () => this.calm || act());
+    const { firmware } = cluster.faults;
+    if (firmware === "early") {
+      cluster.isolate(hostId, 30_000);
+      return later(chance.between(6_000, 12_000), () => cluster.fence(hostId, how));
+    }
+    cluster.fence(hostId, how);
+    if (firmware === "lying" || chance.hit(0.4)) return;
+    later(chance.between(0, 3_000), () => cluster.isolate(hostId, 5_000 + chance.below(20_000)));
   }
 
   /** Mostly what makes guests move: an evacuation, or one VM sent to any host. */

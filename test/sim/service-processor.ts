@@ -12,10 +12,17 @@ export interface Wiring {
   /** What it is like now. */
   firmware(): Firmware;
   switchOff(): void;
+  /** Whether things happen by chance. */
+  random(): boolean;
 }
 
 /** The coordinator's shell gives up a question after so long. */
 const GIVEN_UP_MS = 10_000;
+
+/** How often it has something else to do. */
+const BUSY = 0.2;
+/** Below the time for which `Off` must be read, by a clock that is a tenth slow. */
+const EARLY_MS_MAX = 8_500;
 
 export class ServiceProcessor {
   private readonly host: SimulatedHost;
@@ -38,7 +45,8 @@ export class ServiceProcessor {
       world.after(GIVEN_UP_MS, () => answer({ type: "failed", reason: "No answer in time" }));
       return;
     }
-    const lateMs = firmware === "slow" ? chance.between(200, 4_000) : chance.between(1, 50);
+    const slow = firmware === "slow" || (this.wiring.random() && chance.hit(BUSY));
+    const lateMs = slow ? chance.between(200, 4_000) : chance.between(1, 50);
     const found = command === "read" ? undefined : this.forceOff(firmware);
     world.after(lateMs, () => answer(found ?? this.state(firmware)));
   }
@@ -53,7 +61,7 @@ export class ServiceProcessor {
     if (!host.powered) return "Off";
     if (switched?.bootId !== host.bootId) return "On";
     switched.reads++;
-    if (firmware === "lying") return "Off";
+    if (firmware === "lying" || firmware === "early") return "Off";
     if (firmware === "flickering" && switched.reads === 1) return "Off";
     return "PoweringOff";
   }
@@ -73,5 +81,6 @@ export class ServiceProcessor {
 
 function offMs(firmware: Firmware, chance: Chance): number {
   if (firmware === "slow" || firmware === "flickering") return chance.between(3_000, 20_000);
+  if (firmware === "early") return chance.between(4_000, EARLY_MS_MAX);
   return chance.between(1, 4_000);
 }

@@ -116,8 +116,7 @@ function peers(verdict: "lives" | "silent" | "unsure", askedAtMs: number, waitin
 const SIGNS: readonly (readonly [string, Witnesses, Witnesses, RegExp])[] = [
   ["the agent is heard", HEARD, { ...SILENT, agentSilent: false }, /its agent is heard/],
   ["NIC firmware is heard", HEARD, { ...HEARD, agentSilent: true }, /NIC firmware is heard/],
-  ["NIC firmware was silent before", SILENT, SILENT, /nobody else watched/],
-  ["nobody ever heard NIC firmware", UNKNOWN, SILENT, /nobody else watched/],
+  ["nobody ever heard NIC firmware", UNKNOWN, UNKNOWN, /nobody else watched/],
   ["nobody watches any more", HEARD, UNKNOWN, /no independent sign/],
   [
     "another host sees it live, though its NIC firmware is silent",
@@ -159,11 +158,30 @@ for (const [what, before, after, reason] of SIGNS) {
   });
 }
 
-fence("tickFence() takes another host that sees no kernel for the independent sign", () => {
-  const unseen = { ...UNKNOWN, peers: peers("silent", LATER_MS) };
-  const { step } = run([...ON, ...OFF], UNKNOWN, unseen);
-  assert.ok(step.type === "proven");
-  assert.equal(step.proof.signs, ["agent-silent", "peer-silent"]);
+const LONG_OFF = Array.from({ length: 10 }, () => state("Off"));
+const UNSEEN = { ...UNKNOWN, peers: peers("silent", LATER_MS) };
+const SEEN = { ...UNKNOWN, peers: peers("lives", 0) };
+const PROOFS: readonly (readonly [string, Witnesses, Witnesses, number, string])[] = [
+  ["NIC firmware that falls silent", HEARD, SILENT, 3, "nic-firmware-silent"],
+  ["a host that saw it live and sees no kernel", SEEN, UNSEEN, 3, "peer-silent"],
+  ["NIC firmware that was silent before, if Off lasts", SILENT, SILENT, 7, "nic-firmware-silent"],
+  ["a host that sees no kernel, if Off lasts", UNKNOWN, UNSEEN, 8, "peer-silent"],
+];
+
+for (const [what, before, after, reads, sign] of PROOFS) {
+  fence(`tickFence() takes for the independent sign ${what}`, () => {
+    const { step } = run([...ON, ...LONG_OFF], before, after);
+    assert.ok(step.type === "proven");
+    const { proof } = step;
+    assert.equal([proof.signs, proof.reads.length], [["agent-silent", sign], reads]);
+    assert.ok(reads === 3 || proof.reads.at(-1)!.afterMs >= FENCE_DEFAULTS.steadyMs);
+  });
+}
+
+fence("tickFence() proves nothing if Off does not last where no sign came after ForceOff", () => {
+  const { step } = run([...ON, ...OFF, state("Off"), state("PoweringOff")], SILENT, SILENT);
+  assert.ok(step.type === "failed");
+  assert.match(step.reason, /says PoweringOff/);
 });
 
 fence("answerFence() drops the answer to an older question and to another fence's", () => {

@@ -312,22 +312,35 @@ function switchedOff(at: Session): void {
   }
 }
 
-suspecting("an automatic fence is proven by hosts that looked after the last read", () => {
-  const at = site(willing);
-  switchedOff(at);
-  assert.is(at.state.hosts[ALPHA]?.off, undefined, "the looks from before prove nothing");
-  const asked = pass(at, 2 * config.suspicion.lookMs);
-  answer(at, asked.slice(-2), "silent");
-  answer(at, asked, "silent");
-  const effects = at.wait(TICK_MS);
-  const { off } = at.state.hosts[ALPHA]!;
-  assert.ok(off?.by === "fence");
-  assert.equal([off.proof.by, off.proof.signs], ["automatic", ["agent-silent", "peer-silent"]]);
-  assert.not.ok(
-    told(effects).some(({ type }) => type === "operation-result"),
-    "nobody asked",
-  );
-});
+/** Time goes on: other hosts see nothing, and the service processor goes on to say Off. */
+function untilSteady(at: Session): Effect[] {
+  const effects: Effect[] = [];
+  for (let ms = 0; ms < config.fence.steadyMs && at.state.fence !== undefined; ms += TICK_MS) {
+    const asked = at.wait(TICK_MS);
+    effects.push(...asked);
+    answer(at, asked, "silent");
+    if (at.state.fence?.waiting === true) effects.push(...power(at, OFF));
+  }
+  return effects;
+}
+
+suspecting(
+  "an automatic fence is proven by hosts that looked after the reads, once Off has lasted",
+  () => {
+    const at = site(willing);
+    switchedOff(at);
+    assert.is(at.state.hosts[ALPHA]?.off, undefined, "the looks from before prove nothing");
+    const effects = [...untilSteady(at), ...at.wait(TICK_MS)];
+    const { off } = at.state.hosts[ALPHA]!;
+    assert.ok(off?.by === "fence");
+    assert.equal([off.proof.by, off.proof.signs], ["automatic", ["agent-silent", "peer-silent"]]);
+    assert.ok(off.proof.reads.at(-1)!.afterMs >= config.fence.steadyMs);
+    assert.not.ok(
+      told(effects).some(({ type }) => type === "operation-result"),
+      "nobody asked",
+    );
+  },
+);
 
 suspecting("an automatic fence proves nothing while a host sees its kernel", () => {
   const at = site(willing);
