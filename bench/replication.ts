@@ -8,7 +8,12 @@ import type { Protection } from "../agent/protection/engine.ts";
 import type { MeasuredCut } from "../agent/protection/session.ts";
 import type { ProtectionStatus } from "../protocol/replication.ts";
 import { TERM } from "./replication/engine.ts";
-import { MEMORY_MIB, type ProtectedGuest, withProtected } from "./replication/guest.ts";
+import {
+  type GuestOptions,
+  MEMORY_MIB,
+  type ProtectedGuest,
+  withProtected,
+} from "./replication/guest.ts";
 import { type RunningSecondary, startSecondary } from "./replication/secondaries.ts";
 import { type Bench, type BenchPorts, type Outcome, type Row, sampledRow } from "./report.ts";
 import { median, quantile } from "./statistics.ts";
@@ -39,6 +44,7 @@ interface Measured {
   readonly of: Case;
   readonly seconds: number;
   readonly cuts: readonly MeasuredCut[];
+  readonly pauseCpuMs: readonly number[];
   readonly lagsMs: readonly number[];
   readonly sentBytes: number;
   /** Of the guest's own work: with protection, and without right before and after. */
@@ -49,21 +55,26 @@ interface Measured {
 export const replicationBench: Bench = {
   name: "replication",
   summary: "Protects a Linux guest that writes: its pauses, bytes, the lag of its replicas.",
-  options: { seconds: { default: 20, help: "of each case, after its first filling" } },
-  async run({ seconds = 20 }, ports) {
-    const withDisk = await measureAll(true, WITH_DISK, seconds, ports);
-    const without = await measureAll(false, WITHOUT_DISK, seconds, ports);
-    return outcomeOf([...withDisk, ...without]);
+  options: {
+    seconds: { default: 20, help: "of each case, after its first filling" },
+    threads: { default: 1, help: "that scan the guest's RAM" },
+  },
+  async run({ seconds = 20, threads: scanThreads = 1 }, ports) {
+    const withDisk = { hasDisk: true, scanThreads };
+    const without = { hasDisk: false, scanThreads };
+    const all = await measureAll(withDisk, WITH_DISK, seconds, ports);
+    all.push(...(await measureAll(without, WITHOUT_DISK, seconds, ports)));
+    return outcomeOf(all);
   },
 };
 
 async function measureAll(
-  hasDisk: boolean,
+  options: GuestOptions,
   cases: readonly Case[],
   seconds: number,
   ports: BenchPorts,
 ): Promise<Measured[]> {
-  return withProtected(hasDisk, async (guest) => {
+  return withProtected(options, async (guest) => {
     const all: Measured[] = [];
     let before = await rateOf(guest, seconds, ports);
     for (const one of cases) {
@@ -94,13 +105,14 @@ async function measure(
     const told = running.map(({ secondary }) => secondary);
     protection = guest.protect(told, of.intervalMs);
     await ready(guest, running, ports);
-    const from = { cuts: guest.cuts.length, sent: sentBytes(guest) };
+    const from = { cuts: guest.cuts.length, cpu: guest.pauseCpuMs.length, sent: sentBytes(guest) };
     for (const { statuses } of running) statuses.length = 0;
     const workRate = await rateOf(guest, seconds, ports);
     return {
       of,
       seconds,
       cuts: guest.cuts.slice(from.cuts),
+      pauseCpuMs: guest.pauseCpuMs.slice(from.cpu),
       lagsMs: running.flatMap(({ statuses }) =>
         statuses.map(({ lagMs }) => lagMs ?? Number.POSITIVE_INFINITY),
       ),
@@ -163,7 +175,8 @@ function outcomeOf(all: readonly Measured[]): Outcome {
   return { rows, notes, faults };
 }
 
-function rowsOf({ of, cuts, seconds, lagsMs, sentBytes, workRate, freeRate }: Measured): Row[] {
+function rowsOf(measured: Measured): Row[] {
+  const { of, cuts, pauseCpuMs, seconds, lagsMs, sentBytes, workRate, freeRate } = measured;
   const parts = (part: keyof MeasuredCut): number[] => cuts.map((cut) => Number(cut[part]));
   const pauses = parts("pauseMs");
   const changed = parts("changedBytes").reduce((sum, bytes) => sum + bytes, 0) / seconds;
@@ -173,6 +186,7 @@ function rowsOf({ of, cuts, seconds, lagsMs, sentBytes, workRate, freeRate }: Me
   const worst = Math.max(...lagsMs);
   return [
     sampledRow(`${of.name}: pause`, "ms", pauses, { target: PAUSE_MS_MAX }),
+    sampledRow("  the agent's processor time in it", "ms", pauseCpuMs),
     sampledRow("  stop and freeze the disks", "ms", parts("stopMs")),
     sampledRow("  scan and set aside", "ms", parts("scanMs")),
     sampledRow("  device state, meanwhile", "ms", parts("stateMs")),

@@ -6,7 +6,6 @@
 import { rm } from "node:fs/promises";
 import type { Chains, Event } from "../../agent/authority/state.ts";
 import { Merging } from "../../agent/capture/merge.ts";
-import { scanThreadsFor } from "../../agent/capture/scan-ram.ts";
 import { PauseGate } from "../../agent/migration/gate.ts";
 import type { EnginePorts, MeasuredCut, Standing } from "../../agent/protection/session.ts";
 import type { Guest } from "../../agent/qemu/guest.ts";
@@ -32,20 +31,28 @@ export interface Protectee {
   /** Of the overlays. */
   readonly folder: string;
   readonly ramPath: string;
+  /** That scan its RAM; 1 unless told: this one. */
+  readonly scanThreads?: number;
+}
+
+/** What is told of each cut. */
+export interface Seen {
+  readonly send: (message: Message) => void;
+  readonly measured: (cut: MeasuredCut) => void;
+  /** From asking the guest to stop to its going on: processor time of this process, milliseconds. */
+  readonly pauseCpu?: (cpuMs: number) => void;
 }
 
 /** The ports of its engine, and its layers as they are on record. */
 export function engineOf(
-  { guest, definition, layers, folder, ramPath }: Protectee,
-  seen: {
-    readonly send: (message: Message) => void;
-    readonly measured: (cut: MeasuredCut) => void;
-  },
+  { guest, definition, layers, folder, ramPath, scanThreads = 1 }: Protectee,
+  { send, measured, pauseCpu = () => {} }: Seen,
 ): { readonly engine: EnginePorts; readonly chains: () => Chains } {
   const standing = new Core(layers);
   const engine: EnginePorts = {
-    ...{ hostId: "primary" as HostId, clock: realClock, random: realRandom, guest, definition },
-    ...seen,
+    ...{ hostId: "primary" as HostId, clock: realClock, random: realRandom, definition },
+    ...{ send, measured },
+    guest: watched(guest, pauseCpu),
     log: openLog("bench", "warn"),
     standing,
     merges: mergesOf(guest, standing),
@@ -57,11 +64,34 @@ export function engineOf(
     dispatch: (event) => standing.take(event),
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
     gate: new PauseGate(),
-    scanThreads: scanThreadsFor(definition.memoryBytes, 1),
+    scanThreads,
     startThread,
     stagingBytesMax: STAGING_BYTES_MAX,
   };
   return { engine, chains: () => standing.chains() };
+}
+
+/** The guest, with the processor time between its pause and its resumption told. */
+function watched(guest: Guest, pauseCpu: (cpuMs: number) => void): Guest {
+  let from: NodeJS.CpuUsage | undefined;
+  const pause = (): Promise<void> => {
+    from = process.cpuUsage();
+    return guest.pause();
+  };
+  const resume = async (): Promise<void> => {
+    await guest.resume();
+    const { user, system } = process.cpuUsage(from);
+    if (from !== undefined) pauseCpu((user + system) / 1_000);
+    from = undefined;
+  };
+  return new Proxy(guest, {
+    get(target, name) {
+      if (name === "pause") return pause;
+      if (name === "resume") return resume;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 export function policyOf(

@@ -89,6 +89,8 @@ export interface ProtectedGuest {
   readonly definition: FrozenDefinition;
   readonly folder: string;
   readonly cuts: MeasuredCut[];
+  /** Of each cut's pause: processor time of the engine's process, milliseconds. */
+  readonly pauseCpuMs: number[];
   readonly messages: Message[];
   readonly chains: () => Chains;
   /** How far the guest's own work has come. */
@@ -96,16 +98,21 @@ export interface ProtectedGuest {
   protect(secondaries: readonly Secondary[], intervalMs: number): Protection;
 }
 
+export interface GuestOptions {
+  readonly hasDisk: boolean;
+  readonly scanThreads: number;
+}
+
 /** Boots one, does `body`, and ends it whatever becomes of that. */
 export async function withProtected<Result>(
-  hasDisk: boolean,
+  options: GuestOptions,
   body: (guest: ProtectedGuest) => Promise<Result>,
 ): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), "lifeboat-bench-"));
   const ramFolder = await mkdtemp("/dev/shm/lifeboat-bench-");
   let guest: Guest | undefined;
   try {
-    const made = await boot(folder, ramFolder, hasDisk);
+    const made = await boot(folder, ramFolder, options);
     guest = made.guest;
     return await body(made);
   } finally {
@@ -115,7 +122,11 @@ export async function withProtected<Result>(
   }
 }
 
-async function boot(folder: string, ramFolder: string, hasDisk: boolean): Promise<ProtectedGuest> {
+async function boot(
+  folder: string,
+  ramFolder: string,
+  { hasDisk, scanThreads }: GuestOptions,
+): Promise<ProtectedGuest> {
   const assets = await findLinuxAssets(ASSETS);
   const initrd = join(folder, "initrd.gz");
   await makeInitramfs(initrd, assets, INIT);
@@ -147,16 +158,22 @@ async function boot(folder: string, ramFolder: string, hasDisk: boolean): Promis
   const serial = (): Promise<string> => readFile(paths.serial, "latin1").catch(() => "");
   await until(realClock, "the guest works", serial, (text) => text.includes(DIRTYING), BOOT_MS);
   const cuts: MeasuredCut[] = [];
+  const pauseCpuMs: number[] = [];
   const messages: Message[] = [];
   const { engine, chains } = engineOf(
-    { guest, definition, layers, folder: join(folder, "disks"), ramPath: paths.ram },
-    { send: (message) => void messages.push(message), measured: (cut) => void cuts.push(cut) },
+    { guest, definition, layers, folder: join(folder, "disks"), ramPath: paths.ram, scanThreads },
+    {
+      send: (message) => void messages.push(message),
+      measured: (cut) => void cuts.push(cut),
+      pauseCpu: (cpuMs) => void pauseCpuMs.push(cpuMs),
+    },
   );
   return {
     guest,
     definition,
     folder,
     cuts,
+    pauseCpuMs,
     messages,
     chains,
     work: async () => Number(/^WORK (\d+)/.exec(lastWork(await serial()))?.[1] ?? 0),
