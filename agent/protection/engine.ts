@@ -75,6 +75,8 @@ export class Protection {
     this.ended = true;
     if (this.swapping?.released === false) void this.swapping.cancel("The protection ends");
     this.poke();
+    // It may be waiting for a merge, which whoever comes next would cancel anyway.
+    await this.ports.merges.stop();
     await this.finished;
   }
 
