@@ -39,7 +39,7 @@ export interface Protectee {
 export interface Seen {
   readonly send: (message: Message) => void;
   readonly measured: (cut: MeasuredCut) => void;
-  /** From asking the guest to stop to its going on: processor time of this process, milliseconds. */
+  /** From asking the guest to stop to its going on: processor time here, milliseconds. */
   readonly pauseCpu?: (cpuMs: number) => void;
 }
 
