@@ -158,6 +158,10 @@ function settleAlive(state: State, vm: VmState, found: Found): Step {
     // ACTIVE was journalled after the load, so the process cannot be waiting for one.
     return stopped(state, vm, "The guest's process holds no state");
   }
+  if (found === "paused" && vm.chains === undefined && vm.replicas.length > 0) {
+    // Its disks are not on record yet, so it never ran; the replica can be restored again.
+    return stopped(state, vm, "The agent was restarted while it made the guest from a replica");
+  }
   const alive = changed(vm, { guest: found });
   if (vm.outgoing !== undefined) {
     return refuseTerm(state, alive, vm.outgoing.toTerm, "The source's agent was restarted");

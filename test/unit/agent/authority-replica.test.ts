@@ -266,6 +266,17 @@ replicas("recover() opens every replica, also after a boot", () => {
   assert.equal(next.first, ["hold-replica", "hold-replica"]);
 });
 
+replicas("recover() ends a guest that was being made from a replica, and keeps the replica", () => {
+  for (const process of ["incoming", "paused"] as const) {
+    const { journal } = after([...SEALED, promote(4)]);
+    const next = new Life(journal, undefined, { [VM]: process });
+    assert.equal(next.first, ["STOPPED", "end-guest", "report", "hold-replica"]);
+  }
+  const { journal } = after([...SEALED, promote(4), { type: "chains", vmId: VM, chains: {} }]);
+  const next = new Life(journal, undefined, { [VM]: "paused" });
+  assert.equal(next.first, ["continue-guest", "hold-replica"]);
+});
+
 replicas("recover() protects a guest that went on, and none after a boot", () => {
   const before = after(PROTECTS);
   const next = new Life(before.journal, undefined, { [VM]: "running" });
