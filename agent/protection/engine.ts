@@ -235,7 +235,7 @@ export class Protection {
       isWhole && deviceState !== undefined ? heldCut(session, cut, deviceState) : undefined;
     const kind = held === undefined ? "fuzzy" : "cut";
     const sharing = new Sharing(session, { kind, cut }, first ? [] : Sharing.inStep(session));
-    const { changedBytes: pageBytes } = await sharing.pages(false);
+    const { changedBytes: pageBytes, encodeMs } = await sharing.pages(false);
     const diskBytes = first
       ? await this.lookAtDisks(session, paused)
       : await sharing.extents(disks);
@@ -254,7 +254,8 @@ export class Protection {
       continueMs,
       kind: held !== undefined ? "cut" : isWhole ? "voided" : "overflow",
       scanMs: found.scanMs,
-      encodeMs: clock.nowMs() - beganMs,
+      encodeMs,
+      carryMs: clock.nowMs() - beganMs,
       changedBytes,
       encodedBytes: sharing.encodedBytes,
     };

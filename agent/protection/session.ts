@@ -72,8 +72,9 @@ export interface MeasuredCut {
   readonly scanMs: number;
   readonly stateMs: number;
   readonly continueMs: number;
-  /** While the guest ran again. */
+  /** While the guest ran again: encoding RAM alone, and all until the last payload was queued. */
   readonly encodeMs: number;
+  readonly carryMs: number;
   readonly changedBytes: number;
   readonly encodedBytes: number;
 }
