@@ -96,8 +96,9 @@ function firstAfter(
 
 /** From when the old host printed what the new one began with, to its last line. */
 function lossMs(round: Round, observed: readonly Observation[]): number {
-  const { counter: resumed = 0 } = firstAfter(round, observed) ?? {};
-  const before = observed.filter((one) => one.console === round.consoles[0]);
+  const { counter: resumed = 0, atMs: beganMs = 0 } = firstAfter(round, observed) ?? {};
+  // The guest may have come back to this host since.
+  const before = observed.filter((one) => one.console === round.consoles[0] && one.atMs < beganMs);
   const last = before.at(-1);
   const same = before.find(({ counter = 0 }) => counter >= resumed);
   return last === undefined || same === undefined ? 0 : last.atMs - same.atMs;

@@ -20,7 +20,14 @@ import { type HostId, serverId, type VmId } from "../protocol/ids.ts";
 import type { Event } from "../protocol/operator.ts";
 import type { ProtectionPolicy } from "../protocol/replication.ts";
 import { type Program, startProgram } from "../runtime/program.ts";
-import { type Observation, type Round, roundFaults, roundTimes, TIMES } from "./failover-round.ts";
+import {
+  type Observation,
+  type Round,
+  roundFaults,
+  roundTimes,
+  TIMES,
+  type Times,
+} from "./failover-round.ts";
 import { type Bench, type BenchPorts, type Outcome, sampledRow } from "./report.ts";
 
 const VM = "44444444-4444-4444-8444-444444444444" as VmId;
@@ -75,6 +82,7 @@ async function failOften(scene: Scene, times: number): Promise<Outcome> {
   const policy: ProtectionPolicy = { mode: "async", intervalMs, secondaries: 1, apart: "server" };
   await client.ask({ method: "protect", vmId: VM, policy, dryRun: false });
   const rounds: Round[] = [];
+  const all: Times[] = [];
   const faults: string[] = [];
   for (let time = 1; time <= times; time++) {
     const round = await failOnce(scene, rounds.at(-1));
@@ -82,10 +90,10 @@ async function failOften(scene: Scene, times: number): Promise<Outcome> {
     faults.push(...wrong.map((one) => `Failover ${time}: ${one}`));
     rounds.push(round);
     const spans = roundTimes(round, scene.observed);
+    all.push(spans);
     const parts = TIMES.map((name) => `${name} ${spans[name].toFixed(0)}`).join(", ");
     ports.note(`${time}: ${round.from} -> ${round.to}: ${parts} ms`);
   }
-  const spans = rounds.map((round) => roundTimes(round, scene.observed));
   const aims: Partial<Record<(typeof TIMES)[number], number>> = {
     activation: 100,
     "proof to running": 1_000,
@@ -93,7 +101,7 @@ async function failOften(scene: Scene, times: number): Promise<Outcome> {
   };
   const rows = TIMES.map((name) => {
     const target = aims[name];
-    const samples = spans.map((span) => span[name]);
+    const samples = all.map((spans) => spans[name]);
     return sampledRow(name, "ms", samples, target === undefined ? {} : { target });
   });
   const notes = [`${times} failovers; ${scene.observed.length} lines observed`];

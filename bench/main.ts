@@ -17,6 +17,7 @@ import { replicationBench } from "./replication.ts";
 import { type Bench, type Report, renderReport } from "./report.ts";
 import { restartBench } from "./restart.ts";
 import { sensorsBench } from "./sensors.ts";
+import { thinLinkBench } from "./thin-link.ts";
 
 const BENCHES: readonly Bench[] = [
   evacuationBench,
@@ -28,6 +29,7 @@ const BENCHES: readonly Bench[] = [
   makeRamPairsBench,
   guestScanBench,
   sensorsBench,
+  thinLinkBench,
   falseAlarmsBench,
   injectedFaultsBench,
 ];
