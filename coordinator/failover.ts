@@ -84,7 +84,8 @@ function sealing(now: Now): Step {
   const effects: Effect[] = due ? seals.open.map((hostId) => sealTo(failover, hostId)) : [];
   const sent = due ? { ...now, failover: { ...failover, sentAtMs: atMs } } : now;
   const waiting: Step = [putFailover(state, sent.failover), effects];
-  const up = failover.chosen && reportFrom(state, failover.chosen.hostId, vm.vmId);
+  const last = failover.chosen && state.hosts[failover.chosen.hostId];
+  const up = last?.connected === true ? last.reports[vm.vmId] : undefined;
   // It took the grant of which nothing was heard for so long.
   if (isActive(up, vm.term) && vm.hostId === failover.chosen?.hostId) {
     return enter({ ...sent, failover: { ...sent.failover, term: vm.term } }, "promoting");
@@ -93,7 +94,7 @@ function sealing(now: Now): Step {
     return held(sent, `${open} may run it by term ${vm.term}, and is silent: fence it`, effects);
   }
   const proof = proofOf(state, vm, primary, automatic);
-  if (proof === undefined) return abandon(sent);
+  if (proof === undefined) return abandon(sent, `Nothing proves any more that ${primary} is off`);
   const forMs = atMs - failover.sinceMs;
   const late = failover.phase === "held" || forMs >= config.replicas.sealMs;
   const awaited = seals.away.length > 0 && forMs < config.replicas.sealAwayMs;
@@ -101,7 +102,11 @@ function sealing(now: Now): Step {
   const unheard = [...seals.open, ...seals.away, ...seals.off].sort();
   const [newest] = candidates(state, vm, failover);
   const asked = { ...sent, failover: { ...sent.failover, unheard } };
-  if (newest === undefined) return held(asked, whyNone(asked), effects);
+  if (newest === undefined) {
+    const back = state.hosts[primary]?.off === undefined;
+    if (back) return abandon(asked, `Nothing can be promoted, and ${primary} is there`);
+    return held(asked, whyNone(asked), effects);
+  }
   const [promoted, then] = promote(asked, newest, proof);
   return [promoted, [...effects, ...then]];
 }
@@ -144,11 +149,14 @@ function held(now: Now, reason: string, before: readonly Effect[]): Step {
 }
 
 /** Its host is heard again, and what ran there is known or will be: it keeps the VM. */
-function abandon(now: Now): Step {
+function abandon(now: Now, reason: string): Step {
   const { state, failover, vm } = now;
   const back: Vm = { ...vm, hostId: failover.primary, attempts: 0, retryAtMs: 0 };
-  const reason = `Nothing proves any more that ${failover.primary} is off`;
-  const [next, effects] = finish({ ...now, state: putVm(state, back) }, "failed", reason);
+  const { lost: _none, ...rest } = failover;
+  const ran = failover.granted.join(", ");
+  const told = ran === "" ? rest : { ...rest, lost: `What the guest may have done on ${ran}` };
+  const returned = { ...now, failover: told, state: putVm(state, back) };
+  const [next, effects] = finish(returned, "failed", reason);
   return [next, [{ type: "save-vm", vm: vmRecordOf(back) }, ...effects]];
 }
 
@@ -157,12 +165,14 @@ function promote(now: Now, chosen: ChosenReplica, proof: PromotionProof): Step {
   const { state, failover, vm } = now;
   const loss = lossOf(state, vm, failover, chosen);
   if (loss.stale && !failover.allowStale && !failover.automatic) {
-    return abandonStale(now, loss.text);
+    const would = `The newest replica is older than promised. Lost would be: ${loss.text}`;
+    return abandon(now, would);
   }
   const { term } = failover;
   const granted: Vm = { ...vm, term, hostId: chosen.hostId, attempts: 0, retryAtMs: 0 };
   const hosts = [...new Set([...failover.granted, chosen.hostId])];
-  const next = { ...failover, chosen, proof, granted: hosts, lost: loss.text };
+  const { reason: _earlier, ...fresh } = failover;
+  const next: Failover = { ...fresh, chosen, proof, granted: hosts, lost: loss.text };
   const stale = loss.stale ? ", which is older than promised" : "";
   const detail = { chosen, proof, lost: loss.text, unheard: failover.unheard };
   const { hostId, point } = chosen;
@@ -173,12 +183,6 @@ function promote(now: Now, chosen: ChosenReplica, proof: PromotionProof): Step {
   );
   const told: Effect = { ...note(next, text), detail };
   return [after, [{ type: "save-vm", vm: vmRecordOf(granted) }, told, ...effects]];
-}
-
-function abandonStale(now: Now, lost: string): Step {
-  const { failover } = now;
-  const reason = `The newest replica is older than promised. Lost would be: ${lost}`;
-  return finish({ ...now, failover: { ...failover, lost } }, "failed", reason);
 }
 
 function promoting(now: Now): Step {
@@ -286,7 +290,7 @@ function finish(now: Now, outcome: "moved" | "failed", reason: string): Step {
     outcome,
     reason: reason.slice(0, 1_000),
   };
-  const lost = outcome === "moved" && done.lost !== undefined ? `; lost: ${done.lost}` : "";
+  const lost = done.lost === undefined ? "" : `; lost: ${done.lost}`;
   const vm = now.state.vms[done.vmId] ?? now.vm;
   const { held: _held, ...free } = vm;
   const told = note(done, `${now.failover.phase} -> done: ${outcome}, ${reason}${lost}`);

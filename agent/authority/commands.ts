@@ -48,7 +48,8 @@ export function grant(state: State, vm: VmState, command: Grant): Step {
     stance: { phase: "active", term: command.term, bootId: state.bootId, epoch: -1 },
     termSeen: command.term,
     definition: command.definition,
-    stoppedByAgent: vm.guest !== "running",
+    // A cut for secondaries may have stopped it a moment ago.
+    stoppedByAgent: vm.stoppedByAgent || vm.guest !== "running",
     guest: kept ? vm.guest : "starting",
     verified: false,
     reason: kept ? "Continued under a new grant" : "Started under a new grant",

@@ -22,7 +22,9 @@ import { Lifetime } from "./lifetime.ts";
 import { CAPABILITIES, capacityOf, DEFINITIONS, describe } from "./model.ts";
 import type { Link, Port } from "./network.ts";
 import { lookAt } from "./observing.ts";
+import { Protector } from "./protector.ts";
 import { Receiver } from "./receiver.ts";
+import { Replicas } from "./replicas.ts";
 import { Sender } from "./sender.ts";
 import type { Receiving, Sending, Surroundings, Wire } from "./surroundings.ts";
 
@@ -35,6 +37,8 @@ export class SimulatedAgent {
   readonly receivers = new Map<VmId, Receiving>();
   readonly senders = new Map<VmId, Sending>();
   readonly dataLinks = new Set<Wire>();
+  readonly protectors = new Map<VmId, Protector>();
+  replicas: Replicas | undefined;
   readonly lifetime: Lifetime;
   machine: Machine<State, Event, Effect> | undefined;
   link: Link | undefined;
@@ -83,12 +87,15 @@ export class SimulatedAgent {
         this.cluster.oracle.stepped(this.host, before, event, after, effects);
       },
     );
+    this.replicas = new Replicas(this, (message) => this.send(message));
     for (const guest of this.host.guests.values()) this.watch(guest);
     this.cluster.world.note(hostId, () => "agent starts");
-    const standing = [...this.host.guests.values()].filter(
-      ({ state, vmId }) =>
-        state === "paused" && this.host.records.get(vmId)?.stance.phase === "active",
-    );
+    const standing = [...this.host.guests.values()]
+      .filter(
+        ({ state, vmId }) =>
+          state === "paused" && this.host.records.get(vmId)?.stance.phase === "active",
+      )
+      .map((guest) => ({ guest, runs: guest.runs }));
     this.dispatch({ type: "recovered", found: this.host.found() });
     this.after(PAUSED_BY_AGENT_MS + 2 * this.cluster.faults.guestMs, () => {
       if (this.machine !== undefined) this.cluster.oracle.leftPaused(standing, this.machine.state);
@@ -103,6 +110,8 @@ export class SimulatedAgent {
     this.reports = undefined;
     this.receivers.clear();
     this.senders.clear();
+    this.protectors.clear();
+    this.replicas = undefined;
     for (const link of [...this.dataLinks]) link.cut();
     for (const guest of this.host.guests.values()) {
       guest.onEnd = undefined;
@@ -158,6 +167,7 @@ export class SimulatedAgent {
     for (const sender of this.senders.values()) {
       if (sender.link === link) sender.fail("The data link was lost");
     }
+    for (const protector of this.protectors.values()) protector.linkLost(link);
     for (const receiver of this.receivers.values()) {
       if (receiver.link === link) receiver.linkLost();
     }
@@ -204,6 +214,10 @@ export class SimulatedAgent {
       case "burn":
       case "retire":
       case "stop-vm":
+      case "hold-replica":
+      case "seal-replica":
+      case "drop-replica":
+      case "protect":
         this.dispatch(message);
         return;
       case "freeze": {
@@ -294,6 +308,21 @@ export class SimulatedAgent {
       }
       case "send-active":
         return;
+      case "hold-replica":
+        this.replicas?.hold(effect);
+        return;
+      case "seal-replicas":
+        this.replicas?.seal(effect.vmId, effect.term);
+        return;
+      case "drop-replica":
+        this.replicas?.drop(effect.vmId, effect.stream);
+        return;
+      case "restore-guest":
+        this.replicas?.restore(effect);
+        return;
+      case "protect":
+        this.protect(effect.vmId);
+        return;
       case "report":
         this.report(effect.report);
         return;
@@ -328,6 +357,13 @@ export class SimulatedAgent {
     const sender = new Sender(this, order, guest);
     this.senders.set(order.vmId, sender);
     sender.begin();
+  }
+
+  private protect(vmId: VmId): void {
+    const known = this.protectors.get(vmId);
+    const protector = known ?? new Protector(this, vmId, (message) => this.send(message));
+    this.protectors.set(vmId, protector);
+    protector.update();
   }
 
   private endStream(vmId: VmId, stream: StreamId): void {

@@ -41,6 +41,8 @@ export class Books {
   /** By host, the newest epoch applied; by stream and epoch, the content loaded. */
   readonly applied = new Map<HostId, Frame>();
   readonly loaded = new Map<string, number>();
+  /** Terms granted from a replica, with the content of its restore point. */
+  readonly promotions = new Map<number, number>();
   /** The content with which a term must begin. */
   readonly resume = new Map<number, number>();
 

@@ -12,15 +12,11 @@ import type {
 } from "../../coordinator/state.ts";
 import type { VmReport } from "../../protocol/authority.ts";
 import type { HostId, VmId } from "../../protocol/ids.ts";
-import { type AgentStep, type CoordinatorStep, patchReports, patchVm } from "./breakage-parts.ts";
+import { patchReports, patchVm } from "./breakage-parts.ts";
 import { FENCE_BREAKAGES } from "./fence-breakages.ts";
+import { REPLICA_BREAKAGES, type ReplicaBreakage } from "./replica-breakages.ts";
 
-export interface Breakage {
-  readonly name: string;
-  /** The rule of docs/architecture that is broken, in a few words. */
-  readonly rule: string;
-  readonly agentStep?: (step: AgentStep) => AgentStep;
-  readonly coordinatorStep?: (step: CoordinatorStep) => CoordinatorStep;
+export interface Breakage extends ReplicaBreakage {
   readonly coordinatorStart?: (vms: readonly VmRecord[]) => readonly VmRecord[];
   /** The receiver applies frames of whatever stream of its VM. */
   readonly takesAnyStream?: boolean;
@@ -303,6 +299,7 @@ export const BREAKAGES: readonly Breakage[] = [
     },
   },
   ...FENCE_BREAKAGES,
+  ...REPLICA_BREAKAGES,
 ];
 
 function withTermSeen(effect: Effect, termSeen: number): Effect {

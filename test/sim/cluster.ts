@@ -7,6 +7,7 @@ import type { Config as CoordinatorConfig } from "../../coordinator/state.ts";
 import type { Config as ManagementConfig } from "../../management/state.ts";
 import type { HostId, OperationId, Principal } from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/message.ts";
+import type { ProtectionPolicy } from "../../protocol/replication.ts";
 import { SimulatedAgent } from "./agent.ts";
 import type { Breakage } from "./breakages.ts";
 import type { Chance } from "./chance.ts";
@@ -74,6 +75,7 @@ export class Cluster implements Surroundings {
       const { config: now, machine } = this.coordinator;
       return machine !== undefined && now.protectedWithinRpo(machine.state, vmId);
     };
+    this.oracle.reachable = (id) => this.coordinator.links.get(id)?.connected(1) === true;
     this.network = new Network(this.world, chance.split("network"), faults);
     const clocks = chance.split("clocks");
     const clock = () => this.clock(clocks);
@@ -164,6 +166,25 @@ export class Cluster implements Surroundings {
     const limits = { pauseMsMax: 1_000, roundsMax: 20 };
     const vmId = vmIdOf(name);
     this.management.pass({ type: "migrate", operationId, vmId, target, limits });
+  }
+
+  /** From now on, or without a policy no more. */
+  protect(name: string, policy?: ProtectionPolicy): void {
+    const operationId = this.management.operation();
+    const wish = policy === undefined ? {} : { policy };
+    const vmId = vmIdOf(name);
+    this.management.pass({ type: "protect-vm", operationId, vmId, ...wish, dryRun: false });
+  }
+
+  failover(name: string, allowStale: boolean): void {
+    const operationId = this.management.operation();
+    const vmId = vmIdOf(name);
+    this.management.pass({ type: "failover", operationId, vmId, allowStale, dryRun: false });
+  }
+
+  switchOver(name: string, target: HostId): void {
+    const operationId = this.management.operation();
+    this.management.pass({ type: "switch-over", operationId, vmId: vmIdOf(name), target });
   }
 
   /** Cancels whatever moves now. */

@@ -1,6 +1,8 @@
 /** The coordinator of the simulation: the production core on a simulated disk and links. */
 import * as core from "../../coordinator/coordinator.ts";
+import type { FailoverRecord } from "../../coordinator/failover-record.ts";
 import type { PowerAsk } from "../../coordinator/fence.ts";
+import type { ProtectionRecord } from "../../coordinator/protection-record.ts";
 import type {
   Config,
   Effect,
@@ -26,7 +28,7 @@ const PLACE = "coordinator";
 /** Not worth a line in the log each time. */
 const FREQUENT: ReadonlySet<Message["type"]> = new Set(["fleet", "migration-progress"]);
 
-type Saved = Extract<Effect, { type: "save-host" | "save-vm" | "save-saga" }>;
+type Saved = Extract<Effect, { type: `save-${string}` }>;
 
 export class SimulatedCoordinator {
   readonly lifetime: Lifetime;
@@ -43,6 +45,8 @@ export class SimulatedCoordinator {
     hosts: new Map<string, HostRecord>(),
     vms: new Map<string, VmRecord>(),
     sagas: new Map<string, SagaRecord>(),
+    protections: new Map<string, ProtectionRecord>(),
+    failovers: new Map<string, FailoverRecord>(),
   };
 
   constructor(cluster: Surroundings, config: Config, chance: Chance, clock: SkewedClock) {
@@ -61,10 +65,14 @@ export class SimulatedCoordinator {
     const { breakage } = cluster;
     const vms = [...saved.vms.values()];
     cluster.oracle.fences.begins();
+    cluster.oracle.replicas.begins();
     const known = breakage?.coordinatorStart?.(vms) ?? vms;
     const step = breakage?.coordinatorStep?.(core.step) ?? core.step;
     this.machine = new Machine<State, Event, Effect>(
-      core.start([...saved.hosts.values()], known, [...saved.sagas.values()], this.clock.nowMs()),
+      core.start([...saved.hosts.values()], known, [...saved.sagas.values()], this.clock.nowMs(), {
+        protections: [...saved.protections.values()],
+        failovers: [...saved.failovers.values()],
+      }),
       (state, event) => step(state, event, this.config),
       (effect) => this.perform(effect),
       (was, event, is, done) => {
@@ -116,7 +124,8 @@ export class SimulatedCoordinator {
 
   private tick(): void {
     this.lifetime.after(TICK_MS, () => {
-      this.dispatch({ type: "tick", atMs: this.clock.nowMs() });
+      const fresh = { stream: this.chance.hex(32) as StreamId, token: this.chance.hex(64) };
+      this.dispatch({ type: "tick", fresh: [fresh], atMs: this.clock.nowMs() });
       this.tick();
     });
   }
@@ -127,6 +136,9 @@ export class SimulatedCoordinator {
       case "inventory":
       case "vm-report":
       case "refusal":
+      case "replica-status":
+      case "protection-status":
+        this.hear(hostId, message);
         this.dispatch({ ...message, atMs });
         return;
       case "observed":
@@ -139,6 +151,13 @@ export class SimulatedCoordinator {
       default:
         throw new Error(`The coordinator takes no ${message.type} of an agent`);
     }
+  }
+
+  private hear(hostId: HostId, message: Message): void {
+    const { replicas } = this.cluster.oracle;
+    if (message.type === "vm-report") replicas.heard(hostId, message.report);
+    if (message.type !== "inventory") return;
+    for (const report of message.vms) replicas.heard(hostId, report);
   }
 
   private takeFromManagement(message: Message): void {
@@ -157,6 +176,9 @@ export class SimulatedCoordinator {
       case "nic-links":
       case "run-vm":
       case "end-vm":
+      case "protect-vm":
+      case "failover":
+      case "switch-over":
         this.dispatch({ ...message, atMs });
         return;
       default:
@@ -170,6 +192,8 @@ export class SimulatedCoordinator {
       case "save-host":
       case "save-vm":
       case "save-saga":
+      case "save-protection":
+      case "save-failover":
         this.disk.append(effect);
         cluster.reached(PLACE, `append:${effect.type}`);
         this.disk.flush();
@@ -185,6 +209,7 @@ export class SimulatedCoordinator {
         if (!FREQUENT.has(effect.message.type) && this.management?.connected(1) === true) {
           cluster.world.note(PLACE, () => `sends ${describe(effect.message)}`);
         }
+        if (effect.message.type === "fleet") cluster.oracle.replicas.told(effect.message);
         this.management?.send(1, effect.message);
         return;
       case "power":
@@ -227,6 +252,14 @@ export class SimulatedCoordinator {
       case "save-saga":
         saved.sagas.set(entry.saga.sagaId, entry.saga);
         cluster.oracle.savedSaga(entry.saga);
+        return;
+      case "save-protection":
+        saved.protections.set(entry.protection.vmId, entry.protection);
+        cluster.oracle.replicas.savedProtection(entry.protection);
+        return;
+      case "save-failover":
+        saved.failovers.set(entry.failover.vmId, entry.failover);
+        cluster.oracle.replicas.savedFailover(entry.failover);
     }
   }
 }

@@ -136,6 +136,19 @@ export const STEPS = [
   "send:migrate-out",
   "send:grant",
   "send:released",
+  "journal:REPLICA",
+  "journal:SEALED",
+  "journal:DROPPED",
+  "journal:PROTECT",
+  "replica-taken",
+  "replica-durable",
+  "replica-restored",
+  "restore-guest",
+  "save-protection",
+  "save-failover",
+  "send:seal-replica",
+  "send:hold-replica",
+  "send:protect",
 ] as const;
 
 export function drawFaults(chance: Chance): Faults {
@@ -227,6 +240,13 @@ export function coordinatorConfig(chance: Chance): CoordinatorConfig {
     },
     automaticFence: { enabled: own.hit(0.8), perDayMax: own.pick([1, 1, 2, 100]) },
     protectedWithinRpo: (_state, id) => vmName(id) !== bare,
+    replicas: {
+      replaceMs: own.between(2_000, 20_000),
+      statusMs: 5_000,
+      sealMs: own.between(1_000, 10_000),
+      sealAwayMs: own.between(100, 3_000),
+      promoteMs: own.between(3_000, 20_000),
+    },
     prepareMs: chance.between(3_000, 15_000),
     stallMs: chance.between(3_000, 15_000),
     resendMs: chance.between(500, 2_000),

@@ -5,9 +5,10 @@
  * so that a restore which is torn, stale or of another epoch shows at once.
  */
 import type { DurableVm, Found, Record } from "../../agent/authority/state.ts";
-import type { BootId, HostId, ServerId, VmId } from "../../protocol/ids.ts";
+import type { BootId, HostId, ServerId, StreamId, VmId } from "../../protocol/ids.ts";
 import type { Chance } from "./chance.ts";
 import { SimulatedDisk } from "./disk.ts";
+import type { Store } from "./replica-store.ts";
 import type { World } from "./world.ts";
 
 interface Layer {
@@ -35,6 +36,8 @@ export class SimulatedHost {
   readonly records = new Map<VmId, DurableVm>();
   readonly guests = new Map<VmId, Guest>();
   readonly layers = new Map<string, Layer>();
+  /** Replicas of VMs that run elsewhere, on disk. */
+  readonly replicas = new Map<StreamId, Store>();
   powered = true;
   /** When it was last switched on. */
   poweredOnAtMs = 0;
@@ -119,6 +122,8 @@ export class Guest {
   memory = -1;
   /** The layer it writes to. */
   top: string;
+  /** How often its vCPUs were let run. */
+  runs = 0;
   /** Who watches the process end. */
   onEnd: (() => void) | undefined;
   private busyUntilMs = 0;
@@ -168,6 +173,7 @@ export class Guest {
   run(late: boolean): void {
     if (this.state === "running") return;
     this.state = "running";
+    this.runs++;
     this.host.oracle.vcpusStarted(this, late);
     this.touch();
   }

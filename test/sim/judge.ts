@@ -109,6 +109,11 @@ function granted(oracle: Court, entry: Entry): void {
     oracle.fail("granted-over-open-release", text);
   }
   takeTerm(oracle, entry);
+  const content = books.promotions.get(term);
+  if (content !== undefined) {
+    books.begins(term, content);
+    return;
+  }
   if (books.lostAt.has(term)) books.line = Math.min(books.line, newestOn(host, vm.vmId));
 }
 
@@ -186,6 +191,9 @@ export function newestOn(host: SimulatedHost, vmId: VmId): number {
   let newest = guest === undefined || guest.state === "ended" ? -1 : guest.memory;
   for (const file of host.layers.keys()) {
     if (file.startsWith(vmId)) newest = Math.max(newest, host.read(file));
+  }
+  for (const store of host.replicas.values()) {
+    if (store.vmId === vmId) newest = Math.max(newest, store.points.at(-1)?.memory ?? -1);
   }
   return newest;
 }

@@ -9,7 +9,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { BREAKAGES, type Breakage } from "./breakages.ts";
 import { type Caught, catchBreakage, type Outcome, runSeed, runSeeds } from "./seed.ts";
 
-const BREAKAGE_SEEDS = 500;
+const BREAKAGE_SEEDS = 1_000;
 const SHOWN_MAX = 20;
 
 interface Arguments {

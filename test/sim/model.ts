@@ -98,10 +98,17 @@ export function describe(message: Message): string {
       return `cancel-migration ${vmName(message.vmId)} term=${message.toTerm}`;
     case "released":
       return `released ${vmName(message.vmId)} term=${message.toTerm} ${message.reason}`;
+    case "hold-replica":
+    case "seal-replica":
+    case "drop-replica":
     case "burn":
     case "retire":
     case "stop-vm":
       return `${message.type} ${vmName(message.vmId)} term=${message.term}`;
+    case "protect": {
+      const hosts = message.secondaries.map((one) => one.hostId).join(" ") || "nobody";
+      return `protect ${vmName(message.vmId)} term=${message.term} to ${hosts}`;
+    }
     case "vm-report":
       return describeReport(message.report);
     case "migrate":

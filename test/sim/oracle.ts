@@ -14,12 +14,19 @@ import type { Frame } from "./frame.ts";
 import type { Guest, SimulatedHost } from "./host.ts";
 import { judge, newestOn, termOf } from "./judge.ts";
 import { vmName } from "./model.ts";
+import { ReplicaRules } from "./replica-rules.ts";
 import type { World } from "./world.ts";
 
 export interface Violation {
   readonly atMs: number;
   readonly rule: string;
   readonly text: string;
+}
+
+/** A guest that stood when its agent began, and how often it had been let run. */
+interface Standing {
+  readonly guest: Guest;
+  readonly runs: number;
 }
 
 export class Oracle {
@@ -30,11 +37,15 @@ export class Oracle {
   private readonly forcedOffAtMs = new Map<HostId, number>();
   private readonly proofs = new Set<string>();
   readonly fences = new FenceRules(this);
+  readonly replicas: ReplicaRules;
+  /** Whether the coordinator's link to a host is up. */
+  reachable: (hostId: HostId) => boolean = () => true;
   /** Which VMs a seed says are protected. */
   isProtected: (vmId: VmId) => boolean = () => false;
 
   constructor(world: World) {
     this.world = world;
+    this.replicas = new ReplicaRules(this, world);
   }
 
   watch(host: SimulatedHost): void {
@@ -70,6 +81,7 @@ export class Oracle {
     const boots = known?.boots ?? new Set<string>();
     if (message.type === "grant") boots.add(message.bootId);
     issued.set(message.term, { hostId, boots });
+    if (message.type === "grant") this.replicas.granted(hostId, message);
   }
 
   savedVm(vm: VmRecord): void {
@@ -226,11 +238,11 @@ export class Oracle {
   }
 
   /** An agent is back for a while: no guest may still stand because its predecessor died. */
-  leftPaused(standing: readonly Guest[], state: State): void {
-    for (const guest of standing) {
+  leftPaused(standing: readonly Standing[], state: State): void {
+    for (const { guest, runs } of standing) {
       const vm = state.vms[guest.vmId];
       if (vm?.stance.phase !== "active" || vm.outgoing !== undefined) continue;
-      if (guest.state === "paused") {
+      if (guest.state === "paused" && guest.runs === runs) {
         this.fail("left-paused", `${vmName(guest.vmId)} on ${guest.host.hostId}`);
       }
     }

@@ -10,6 +10,7 @@
  *   fence HOST                   an operator has its server switched off, whatever runs there
  *   automatic-fence              the site allows it, and every VM counts as protected
  *   isolate HOST MS              nobody hears or sees it, or its NIC firmware, for so long
+ *   protect VM with N [every MS] | unprotect VM | failover VM [stale] | switch-over VM to HOST
  *   firmware KIND                what every service processor is like from now on
  *   crash NAME | crash NAME at STEP | start NAME | power-off HOST | power-on HOST
  *   cut A B | cut A>B | join A B | cut-stream HOST | guest-dies VM on HOST
@@ -141,6 +142,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     coordinator.config = { ...coordinator.config, automaticFence, protectedWithinRpo: () => true };
   },
   isolate: (cluster, [host, ms]) => cluster.isolate(host as HostId, Number(ms)),
+  protect: (cluster, [vm, , count, , every]) => {
+    const intervalMs = Number(every ?? 1_000);
+    const secondaries = Number(count);
+    cluster.protect(vm!, { mode: "async", intervalMs, secondaries, apart: "server" });
+  },
+  unprotect: (cluster, [vm]) => cluster.protect(vm!),
+  failover: (cluster, [vm, stale]) => cluster.failover(vm!, stale === "stale"),
+  "switch-over": (cluster, [vm, , host]) => cluster.switchOver(vm!, host as HostId),
   firmware: (cluster, [kind]) => {
     const { network } = cluster;
     network.faults = { ...network.faults, firmware: kind as Firmware };
@@ -201,6 +210,18 @@ function status(cluster: Cluster): void {
     if (vm.held === undefined) continue;
     world.note("status", () => `${vm.definition.name} is held: ${vm.held}`);
   }
+  for (const agent of agents.values()) {
+    for (const line of replicasOn(agent)) world.note("status", () => line);
+  }
+}
+
+/** A line for each replica on a host's disk. */
+function replicasOn({ host }: SimulatedAgent): string[] {
+  return [...host.replicas.values()].map(({ vmId, term, points }) => {
+    const newest = points.at(-1);
+    const what = newest === undefined ? "nothing yet" : `cut ${newest.cut}`;
+    return `${host.hostId} keeps a replica of ${vmName(vmId)}: term=${term}, ${what}`;
+  });
 }
 
 /** A line for each VM of which a host has a record or a process. */

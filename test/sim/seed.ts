@@ -9,12 +9,16 @@ import { Cluster } from "./cluster.ts";
 import { CALM, coordinatorConfig, drawFaults, managementConfig } from "./faults.ts";
 import { vmIdOf, vmName } from "./model.ts";
 import type { Violation } from "./oracle.ts";
+import { drawPolicy, replicate } from "./replication-wishes.ts";
+import { unrestOf } from "./rest.ts";
 
 const HOSTS = ["alpha", "bravo", "charlie", "delta"];
 const VMS = ["vm1", "vm2", "vm3"];
 /** How long after the last fault everything must have come to rest. */
 const REST_MS = 150_000;
 const REST_LOOK_MS = 2_000;
+/** Longer than replicas count as fresh. */
+const LAPSE_MS = 30_000;
 /** Far more than any seed needs: beyond it programs are answering each other without end. */
 const EVENTS_MAX = 300_000;
 
@@ -97,6 +101,8 @@ class Run {
   private readonly dead = new Set<SimulatedAgent>();
   private readonly clearing: Chance;
   private readonly sights: Chance;
+  /** Whether operators want replicas in this seed. */
+  private readonly replicates: boolean;
   private calm = false;
   private predictions = 0;
 
@@ -105,6 +111,7 @@ class Run {
     this.chance = chance;
     this.clearing = chance.split("clearing");
     this.sights = chance.split("sights");
+    this.replicates = this.sights.hit(0.5);
     this.vms = VMS.slice(0, 1 + chance.below(3));
   }
 
@@ -129,11 +136,21 @@ class Run {
     let unrest = "";
     while (cluster.world.nowMs < endMs && !this.over()) {
       this.run(cluster.world.nowMs + REST_LOOK_MS);
-      unrest = this.unrest();
-      if (unrest === "") return;
+      unrest = unrestOf(cluster, (id) => this.isDead(id), this.dead.size > 0);
+      if (unrest === "") return this.lapse();
       this.nudge();
     }
     if (!this.over()) cluster.oracle.fail("no-rest", unrest);
+  }
+
+  /** In some seeds replicas get old at last, which nobody may be told to be fresh. */
+  private lapse(): void {
+    const { cluster, sights } = this;
+    if (!sights.hit(0.15)) return;
+    cluster.oracle.replicas.calm = true;
+    if (sights.hit(0.5)) for (const vm of this.vms) cluster.stopVm(vm);
+    else cluster.powerOff(sights.pick([...cluster.agents.values()]));
+    this.run(cluster.world.nowMs + LAPSE_MS);
   }
 
   private over(): boolean {
@@ -166,7 +183,11 @@ class Run {
     const places = vms.map(() => this.anyHost().host.hostId);
     for (let again = 1; again <= 4; again++) {
       world.after(again * 1_000, () => {
-        for (const [at, vm] of vms.entries()) cluster.runVm(vm, places[at]!);
+        for (const [at, vm] of vms.entries()) {
+          cluster.runVm(vm, places[at]!);
+          if (again !== 2 || !this.replicates || !this.sights.hit(0.8)) continue;
+          cluster.protect(vm, drawPolicy(this.sights));
+        }
       });
     }
   }
@@ -247,6 +268,10 @@ class Run {
     const { management } = cluster;
     const { hostId } = this.anyHost().host;
     const vm = chance.pick(vms);
+    if (this.replicates && this.sights.hit(0.35)) {
+      replicate(cluster, this.sights, vm, () => this.declareOff());
+      return;
+    }
     switch (chance.below(31)) {
       case 0:
       case 1:
@@ -358,39 +383,6 @@ class Run {
     for (const vm of Object.values(cluster.coordinator.machine?.state.vms ?? {})) {
       if (vm.held?.startsWith("Started ") === true) cluster.runVm(vmName(vm.vmId), vm.hostId);
     }
-  }
-
-  /** Why there is no rest yet; empty when every VM and every saga has come to its end. */
-  private unrest(): string {
-    const { coordinator, management } = this.cluster;
-    const state = coordinator.machine?.state;
-    if (state === undefined || management.machine === undefined) return "a program is down";
-    if (state.fence !== undefined) return `${state.fence.hostId} is being fenced`;
-    for (const saga of Object.values(state.sagas)) {
-      if (saga.phase === "done" || this.isDead(saga.source)) continue;
-      // Where the source kept nothing either, the VM waits for the target's return.
-      if (this.isDead(saga.target) && saga.phase === "verifying") continue;
-      return `saga ${saga.sagaId} of ${vmName(saga.vmId)} is ${saga.phase}: ${saga.reason ?? ""}`;
-    }
-    for (const vm of Object.values(state.vms)) {
-      const moving = Object.values(state.sagas).some(
-        (saga) => saga.vmId === vm.vmId && saga.phase !== "done",
-      );
-      if (moving || this.isDead(vm.hostId)) continue;
-      const { running } = this.cluster.oracle.booksOf(vm.vmId);
-      if ((vm.desired === "running") === (running?.host.hostId === vm.hostId)) continue;
-      const name = vmName(vm.vmId);
-      return `${name} should be ${vm.desired} on ${vm.hostId}: ${vm.held ?? "no reason"}`;
-    }
-    const { evacuations } = management.machine.state;
-    for (const { moves, evacuationId } of Object.values(evacuations)) {
-      const open = moves.find((move) => move.state === "running");
-      const saga = open?.operationId === undefined ? undefined : state.sagas[open.operationId];
-      const waits = saga !== undefined && saga.phase !== "done";
-      if (open !== undefined && !waits)
-        return `${evacuationId} does not know what became of a move`;
-    }
-    return "";
   }
 
   private isDead(hostId: HostId): boolean {

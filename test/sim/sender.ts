@@ -25,7 +25,7 @@ export class Sender {
     this.agent = agent;
     this.order = order;
     this.guest = guest;
-    this.rounds = planRounds(agent);
+    this.rounds = order.replica === true ? ["last"] : planRounds(agent);
   }
 
   begin(): void {
@@ -62,6 +62,11 @@ export class Sender {
   }
 
   private nextRound(): void {
+    // A cut for secondaries that is under way would let the guest go on after the last one.
+    if (this.agent.protectors.get(this.order.vmId)?.cutting === true) {
+      this.later(() => this.nextRound());
+      return;
+    }
     this.kind = this.rounds.shift() ?? "last";
     if (this.kind === "fuzzy") {
       this.guest.touch();

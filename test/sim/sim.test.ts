@@ -7,7 +7,7 @@ import { BREAKAGES } from "./breakages.ts";
 import { catchBreakage, runSeed, runSeeds } from "./seed.ts";
 
 const SEEDS = 500;
-const BREAKAGE_SEEDS = 500;
+const BREAKAGE_SEEDS = 1_000;
 /** 1 in so many seeds is run twice: chance must come from the seed alone. */
 const TWICE_EVERY = 50;
 

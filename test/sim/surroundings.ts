@@ -6,7 +6,7 @@
 import type { Chains, Effect, Event, State } from "../../agent/authority/state.ts";
 import type { PowerAnswer, PowerAsk } from "../../coordinator/fence.ts";
 import type { MigrateOut, Prepare } from "../../protocol/authority.ts";
-import type { HostId, VmId } from "../../protocol/ids.ts";
+import type { HostId, StreamId, VmId } from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/message.ts";
 import type { Machine } from "../../runtime/core-runner.ts";
 import type { Breakage } from "./breakages.ts";
@@ -16,6 +16,7 @@ import type { Frame } from "./frame.ts";
 import type { Guest, SimulatedHost } from "./host.ts";
 import type { Network } from "./network.ts";
 import type { Oracle } from "./oracle.ts";
+import type { Cut } from "./replica-store.ts";
 import type { World } from "./world.ts";
 
 /** A program that can die and be started again. */
@@ -48,6 +49,8 @@ export interface Agent {
   readonly receivers: Map<VmId, Receiving>;
   readonly senders: Map<VmId, Sending>;
   readonly dataLinks: Set<Wire>;
+  readonly protectors: ReadonlyMap<VmId, Protecting>;
+  readonly replicas: Replicating | undefined;
   readonly running: boolean;
   readonly life: number;
   readonly machine: Machine<State, Event, Effect> | undefined;
@@ -60,6 +63,19 @@ export interface Agent {
   chainOf(vmId: VmId): Chains[string];
   sendProgress(order: MigrateOut, round: number): void;
   linkLost(link: Wire): void;
+}
+
+/** The primary's part of a VM's replication. */
+export interface Protecting {
+  /** A cut has stopped the guest, or is about to. */
+  readonly cutting: boolean;
+}
+
+/** What a host does as a secondary. */
+export interface Replicating {
+  welcomes(vmId: VmId, stream: StreamId, token: string): boolean;
+  newest(stream: StreamId): Cut | undefined;
+  take(cut: Cut, link: Wire, acked: () => void): void;
 }
 
 export interface Receiving {
