@@ -4,7 +4,7 @@
  * @module
  */
 import type { MigrationProgress } from "../protocol/authority.ts";
-import type { Trace } from "../protocol/evacuation.ts";
+import type { OperationResult, Trace } from "../protocol/evacuation.ts";
 import type { Principal } from "../protocol/ids.ts";
 import type { Deliver, Message } from "../protocol/message.ts";
 import type { Evidence } from "../protocol/prediction.ts";
@@ -100,9 +100,17 @@ export function ofAnswer(
     }
     case "operation-result": {
       const { ok, code = "", reason = "" } = message;
-      return { ...base, text: ok ? "done" : cut(`${code}: ${reason}`) };
+      return { ...base, text: cut(ok ? endText(message.detail) : `${code}: ${reason}`) };
     }
   }
+}
+
+/** A failover that was asked for says how it ended, and what was lost. */
+function endText(detail: OperationResult["detail"]): string {
+  const { outcome, reason, from, to, lost } = detail ?? {};
+  if (typeof outcome !== "string") return "done";
+  const lossText = typeof lost === "string" ? `; lost: ${lost}` : "";
+  return `${outcome}, ${from} -> ${to}: ${reason}${lossText}`;
 }
 
 function subjectOf(message: Message): { subject?: string } {

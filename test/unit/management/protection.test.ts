@@ -4,7 +4,8 @@ import * as assert from "uvu/assert";
 import { start, step } from "../../../management/management.ts";
 import { protectionNotes, switchOverFault } from "../../../management/protection.ts";
 import { DEFAULTS, type State } from "../../../management/state.ts";
-import type { Fleet, VmSummary } from "../../../protocol/evacuation.ts";
+import { ofAnswer } from "../../../management/timeline.ts";
+import { type Fleet, operationResult, type VmSummary } from "../../../protocol/evacuation.ts";
 import type { StreamId } from "../../../protocol/ids.ts";
 import type { ProtectionSummary, ReplicaSummary } from "../../../protocol/replication.ts";
 import { host, hostId, vm } from "./session.ts";
@@ -156,6 +157,26 @@ protection("step keeps it while nobody knows where the VM runs", () => {
     fleetOf(on("bravo", asked)),
   );
   assert.is(Object.values(kept.state.places)[0]?.formerHostId as string, "alpha");
+});
+
+const ENDS: readonly (readonly [object | undefined, string])[] = [
+  [undefined, "done"],
+  [{ uuid: "u" }, "done"],
+  [
+    { outcome: "failed", reason: "Too old", from: "alpha", to: "alpha", term: 1 },
+    "failed, alpha -> alpha: Too old",
+  ],
+  [
+    { outcome: "moved", reason: "Promoted", from: "alpha", to: "bravo", term: 2, lost: "1 s" },
+    "moved, alpha -> bravo: Promoted; lost: 1 s",
+  ],
+];
+
+protection("ofAnswer tells how a failover ended, and what was lost", () => {
+  for (const [detail, text] of ENDS) {
+    const message = { type: "operation-result", operationId: "one", ok: true, detail };
+    assert.is(ofAnswer(operationResult.parse(message)).text, text);
+  }
 });
 
 protection.run();
