@@ -33,6 +33,8 @@ export class ReplicaRules {
   /** By VM, term and number: what the guest was at each cut. */
   private readonly cuts = new Map<string, number>();
   private readonly policies = new Map<VmId, ProtectionRecord>();
+  /** When somebody last wanted a VM not to be protected. */
+  private readonly unwantedAtMs = new Map<VmId, number>();
   /** By host and VM, what the coordinator was told last, in this life of it. */
   private heardOf = new Map<string, VmReport>();
   /** Since when the coordinator says that a VM is protected, and it is not. */
@@ -84,6 +86,7 @@ export class ReplicaRules {
 
   savedProtection(record: ProtectionRecord): void {
     this.policies.set(record.vmId, record);
+    if (record.policy === undefined) this.unwantedAtMs.set(record.vmId, this.world.nowMs);
   }
 
   savedFailover({ vmId, lost, phase, term, outcome }: FailoverRecord): void {
@@ -158,6 +161,9 @@ export class ReplicaRules {
     const { vmId } = store;
     const name = `${vmName(vmId)} on ${host.hostId}`;
     if (store.points.length === 0 || this.policies.get(vmId)?.policy === undefined) return;
+    // What was sent while it was not to be protected may still be on its way.
+    const unwantedAtMs = this.unwantedAtMs.get(vmId) ?? Number.NEGATIVE_INFINITY;
+    if (this.world.nowMs - unwantedAtMs < TOLD_LATE_MS) return;
     if (host.records.get(vmId)?.stance.phase === "active") return;
     const left = this.court.hosts.some(({ replicas }) => {
       return [...replicas.values()].some((one) => one.vmId === vmId && one.points.length > 0);
