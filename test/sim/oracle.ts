@@ -71,6 +71,7 @@ export class Oracle {
 
   /** A term is for one host, and for one boot of it. */
   issued(hostId: HostId, message: Message): void {
+    if (message.type === "drop-replica") this.replicas.dropSent(hostId, message.stream);
     if (message.type !== "grant" && message.type !== "prepare") return;
     const { issued } = this.booksOf(message.vmId);
     const known = issued.get(message.term);

@@ -39,6 +39,7 @@ export class ReplicaRules {
   private heardOf = new Map<string, VmReport>();
   /** Since when the coordinator says that a VM is protected, and it is not. */
   private readonly lackingSinceMs = new Map<VmId, number>();
+  private readonly dropsSent = new Set<StreamId>();
   private readonly promoted = new Set<string>();
   private readonly tried = new Set<StreamId>();
 
@@ -156,19 +157,31 @@ export class ReplicaRules {
     }
   }
 
-  /** A VM that is to be protected keeps a replica, once it has one. */
+  /** By the coordinator's word: judged when that is sent, whenever it comes. */
+  dropSent(hostId: HostId, stream: StreamId): void {
+    const host = this.court.hosts.find((one) => one.hostId === hostId);
+    const store = host?.replicas.get(stream);
+    if (host === undefined || store === undefined || this.dropsSent.has(stream)) return;
+    this.dropsSent.add(stream);
+    this.judgeDrop(host, store);
+  }
+
   dropped(host: SimulatedHost, store: Store): void {
-    const { vmId } = store;
-    const name = `${vmName(vmId)} on ${host.hostId}`;
-    if (store.points.length === 0 || this.policies.get(vmId)?.policy === undefined) return;
+    if (!this.dropsSent.has(store.stream)) this.judgeDrop(host, store);
+  }
+
+  /** A VM that is to be protected keeps a replica, once it has one. */
+  private judgeDrop(host: SimulatedHost, { vmId, stream, points }: Store): void {
+    if (points.length === 0 || this.policies.get(vmId)?.policy === undefined) return;
     // What was sent while it was not to be protected may still be on its way.
     const unwantedAtMs = this.unwantedAtMs.get(vmId) ?? Number.NEGATIVE_INFINITY;
     if (this.world.nowMs - unwantedAtMs < TOLD_LATE_MS) return;
     if (host.records.get(vmId)?.stance.phase === "active") return;
     const left = this.court.hosts.some(({ replicas }) => {
-      return [...replicas.values()].some((one) => one.vmId === vmId && one.points.length > 0);
+      const others = [...replicas.values()].filter((one) => one.stream !== stream);
+      return others.some((one) => one.vmId === vmId && one.points.length > 0);
     });
-    if (!left) this.court.fail("last-replica-dropped", name);
+    if (!left) this.court.fail("last-replica-dropped", `${vmName(vmId)} on ${host.hostId}`);
   }
 
   /** Who is told to be protected has enough replicas that are about as fresh as promised. */
