@@ -64,6 +64,8 @@ export interface Fence {
   readonly waiting: boolean;
   /** When `ForceOff` was taken. */
   readonly switchedAtMs: number;
+  /** When `ForceOff` was asked for. */
+  readonly orderedAtMs: number;
   readonly reads: readonly OffRead[];
   /** Its NIC firmware has been heard up to `ForceOff`, by the management server linked since. */
   readonly nicWatched: boolean;
@@ -129,6 +131,7 @@ export function beginFence(target: Target, atMs: number): FenceStep {
     startedAtMs: atMs,
     asked: 0,
     waiting: false,
+    orderedAtMs: 0,
     switchedAtMs: 0,
     reads: [],
     nicWatched: false,
@@ -217,7 +220,8 @@ function takeState(
   if (fence.phase === "identifying") {
     const nicWatched = seen.nicSilentSinceMs === HEARD;
     const peerWatched = seen.peers.looks.some(({ verdict }) => verdict === "lives");
-    return ask({ ...fence, phase: "switching", nicWatched, peerWatched }, "force-off");
+    const watched = { nicWatched, peerWatched, orderedAtMs: atMs };
+    return ask({ ...fence, phase: "switching", ...watched }, "force-off");
   }
   if (fence.phase !== "reading") return { type: "on", fence };
   if (power !== "Off") return failed(`Its service processor says ${power} after ForceOff`);
@@ -241,7 +245,9 @@ function witness(fence: Fence, seen: Witnesses, atMs: number, config: FenceConfi
   const nic = nicSilentSinceMs !== undefined && atMs - nicSilentSinceMs >= config.silentMs;
   const peer = !peers.waiting && since.some(({ verdict }) => verdict === "silent");
   if (!nic && !peer) return { type: "on", fence };
-  const caused = (nic && fence.nicWatched) || (peer && fence.peerWatched);
+  // A loss is noticed late: what was heard last decides.
+  const nicAfter = nic && fence.nicWatched && nicSilentSinceMs >= fence.orderedAtMs;
+  const caused = nicAfter || (peer && fence.peerWatched);
   const lastMs = reads.at(-1)?.afterMs ?? 0;
   if (!caused && lastMs < config.steadyMs) {
     return { type: "on", fence: { ...fence, phase: "reading" } };

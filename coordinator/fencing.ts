@@ -131,11 +131,15 @@ function fenceSuspected(state: State, atMs: number, config: Config): Step {
 }
 
 /** The list of a life of the management server: who was in it and is not any more is silent. */
-export function nicLinks(state: State, { version, up, atMs }: Of<"nic-links">): Step {
+export function nicLinks(state: State, { version, up, lost = [], atMs }: Of<"nic-links">): Step {
   if (version <= state.nicLinks.version) return [state, []];
   const silentSinceMs: { [id: ServerId]: number } = {};
   for (const id of Object.keys(state.nicLinks.silentSinceMs) as ServerId[]) {
     silentSinceMs[id] = Math.min(atMs, state.nicLinks.silentSinceMs[id] ?? atMs);
+  }
+  for (const { serverId, silentMs } of lost) {
+    const known = silentSinceMs[serverId];
+    if (known !== undefined) silentSinceMs[serverId] = Math.min(known, atMs - silentMs);
   }
   for (const id of up) silentSinceMs[id] = Number.POSITIVE_INFINITY;
   return [{ ...state, nicLinks: { version, silentSinceMs } }, []];

@@ -29,6 +29,7 @@ import { type Heard, heardOf } from "./heard.ts";
 import { type History, historyOf } from "./history.ts";
 import { takeDelivery } from "./intake.ts";
 import { start, step } from "./management.ts";
+import { nicLinks } from "./nic-links.ts";
 import { operations } from "./operations.ts";
 import { takeRequest } from "./requests.ts";
 import { type Board, parameterBoard } from "./rules/board.ts";
@@ -98,7 +99,7 @@ class Shell {
   private coordinator: LinkClient | undefined;
   private timer: Timer | undefined;
   private closed = false;
-  private nicLinksVersion = 0;
+  private readonly nicLinks = nicLinks();
 
   constructor(options: ManagementOptions) {
     const { clock, config, store } = options;
@@ -218,16 +219,15 @@ class Shell {
     if (roleOf(peer) === "nic") this.tellNicLinks();
   }
 
-  /** Whose NIC firmware is heard: it lives and dies with its server, and not with its agent. */
   private tellNicLinks(): void {
-    const nics = (this.server?.links() ?? []).filter(({ peer }) => roleOf(peer) === "nic");
-    const up = nics.map(({ peer }) => subjectOf(peer) as ServerId);
-    this.toCoordinator({ type: "nic-links", version: this.nicLinksVersion++, up });
+    const links = this.server?.links() ?? [];
+    this.toCoordinator(this.nicLinks.message(links, this.options.clock.nowMs()));
   }
 
   private clientLost(link: Link, reason: string): void {
     this.followers.drop(link);
     this.pending.drop(link);
+    this.nicLinks.lost(link);
     this.linkChanged(link.peer, "link-down", reason);
   }
 

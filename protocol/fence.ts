@@ -29,6 +29,11 @@ export const nicLinks = z.strictObject({
   /** Grows with each list of one life of the management server; an older one is ignored. */
   version: z.int().nonnegative(),
   up: z.array(serverId).max(10_000),
+  /** Of those that were lost: how long ago something was heard last. A loss is noticed late. */
+  lost: z
+    .array(z.strictObject({ serverId, silentMs: z.number().nonnegative() }))
+    .max(10_000)
+    .optional(),
 });
 
 /** What besides the service processor says that the server is off. */

@@ -14,13 +14,14 @@ const PINGS_MAX = 100;
  * Watches until the socket closes. `onSilent` is called at most once; ending the socket is its
  * duty. Two looks in a row must find silence: after a pause of our own process the first look
  * comes before what has arrived meanwhile is read.
+ * @returns when something was heard last
  */
 export function watchHeartbeat(
   socket: WebSocket,
   clock: Clock,
   pingMs: number,
   onSilent: (reason: string) => void,
-): void {
+): { heardAtMs(): number } {
   let heardAtMs = clock.nowMs();
   let looks = 0;
   let suspected = false;
@@ -48,4 +49,5 @@ export function watchHeartbeat(
     if (++pings > PINGS_MAX) stop("flood of pings");
   });
   socket.on("close", () => stop());
+  return { heardAtMs: () => heardAtMs };
 }

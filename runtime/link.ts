@@ -24,6 +24,8 @@ export interface Link {
   readonly peer: Principal;
   /** 32 hexadecimal digits, another for each connection. */
   readonly session: string;
+  /** When something was heard last; of a link that its peer ended, that end. */
+  heardAtMs(): number;
   /**
    * Sends, or says that it cannot: the link is down, or overflows and is closed by this.
    * @throws SystemError NOT_AUTHORISED: this end may not say that to this peer.
@@ -67,6 +69,7 @@ export function openLink(socket: WebSocket, established: Established, ports: Lin
   const complain = seldom(clock);
   let up = true;
   let strikes = 0;
+  let endedAtMs: number | undefined;
 
   const down = (code: number, reason: string): void => {
     if (!up) return;
@@ -82,6 +85,7 @@ export function openLink(socket: WebSocket, established: Established, ports: Lin
   const link: Link = {
     peer,
     session: established.session,
+    heardAtMs: () => endedAtMs ?? heartbeat.heardAtMs(),
     send(message) {
       authorise(message, self, peer);
       if (!up) return false;
@@ -121,8 +125,11 @@ export function openLink(socket: WebSocket, established: Established, ports: Lin
     counts.refusedMessages++;
     down(1006, reasonOf(error));
   });
-  socket.on("close", (code, reason) => down(code, reason.toString() || `closed (${code})`));
-  watchHeartbeat(socket, clock, pingMs, (reason) => {
+  socket.on("close", (code, reason) => {
+    if (up) endedAtMs = clock.nowMs();
+    down(code, reason.toString() || `closed (${code})`);
+  });
+  const heartbeat = watchHeartbeat(socket, clock, pingMs, (reason) => {
     counts.silences++;
     down(1006, reason);
     socket.terminate();

@@ -159,7 +159,8 @@ export function drawFaults(chance: Chance): Faults {
 
 /** Where `Off` comes early, no link is lost by itself between `ForceOff` and the proof. */
 function withoutLostLinks(faults: Faults): Faults {
-  const everyMs = { ...faults.everyMs, partition: NEVER, blackout: NEVER };
+  const out = { isolation: NEVER, blackout: NEVER };
+  const everyMs = { ...faults.everyMs, ...out, partition: NEVER };
   return { ...faults, everyMs, eyes: "honest", loss: 0 };
 }
 

@@ -125,7 +125,8 @@ export class FenceRules {
     const sinceMs = this.downAtMs.get(hostId);
     if (sinceMs === undefined) return;
     for (const [other, otherMs] of this.downAtMs) {
-      if (other === hostId || this.up.has(other)) continue;
+      // One that was never heard is no host that the coordinator knows of.
+      if (other === hostId || this.up.has(other) || !this.known.has(other)) continue;
       const apartMs = Math.abs(otherMs - sinceMs);
       if (apartMs < NEAR * config.suspicion.togetherMs)
         fail("fenced-of-two-silent", `and ${other}`);

@@ -60,6 +60,7 @@ export class SimulatedManagement {
   private settings = FRESH;
   /** Whose NIC firmware this life hears. */
   private readonly nics = new Set<ServerId>();
+  private readonly nicLostAtMs = new Map<ServerId, number>();
   private nicVersion = 0;
 
   constructor(cluster: Surroundings, config: Config, chance: Chance, clock: SkewedClock) {
@@ -75,6 +76,7 @@ export class SimulatedManagement {
     if (this.lifetime.running) return;
     this.lifetime.begin();
     this.nics.clear();
+    this.nicLostAtMs.clear();
     this.nicVersion = 0;
     const predictions = [...this.predictions.values()];
     const evacuations = [...this.evacuations.values()];
@@ -117,8 +119,8 @@ export class SimulatedManagement {
     return {
       place: PLACE,
       ready: () => this.lifetime.running,
-      up: () => this.nicLink(from, true),
-      down: () => this.nicLink(from, false),
+      up: () => this.nicLink(from, undefined),
+      down: (heardAtMs) => this.nicLink(from, heardAtMs),
       take: (message) => {
         if (message.type !== "deliver") return;
         const { spool, sequence, body } = message;
@@ -140,17 +142,24 @@ export class SimulatedManagement {
     };
   }
 
-  private nicLink(from: Principal, up: boolean): void {
+  /** Up, or lost, and when it was heard last. */
+  private nicLink(from: Principal, lostAtMs: number | undefined): void {
     if (roleOf(from) !== "nic" || !this.lifetime.running) return;
     const serverId = subjectOf(from) as ServerId;
-    if (up) this.nics.add(serverId);
+    if (lostAtMs === undefined) this.nicLostAtMs.delete(serverId);
+    else this.nicLostAtMs.set(serverId, lostAtMs);
+    if (lostAtMs === undefined) this.nics.add(serverId);
     else this.nics.delete(serverId);
     this.tellNicLinks();
   }
 
   private tellNicLinks(): void {
     const version = this.nicVersion++;
-    this.coordinator?.send(0, { type: "nic-links", version, up: [...this.nics] });
+    const nowMs = this.cluster.world.nowMs;
+    const lost = [...this.nicLostAtMs].map(([serverId, lostAtMs]) => {
+      return { serverId, silentMs: nowMs - lostAtMs };
+    });
+    this.coordinator?.send(0, { type: "nic-links", version, up: [...this.nics], lost });
   }
 
   ask(ask: DecidedAsk): void {

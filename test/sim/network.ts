@@ -16,7 +16,8 @@ export interface Port {
   /** The program there runs and can be connected to. */
   ready(): boolean;
   up(): void;
-  down(): void;
+  /** Lost; the other end was heard last then. */
+  down(heardAtMs: number): void;
   take(message: Message): void;
 }
 
@@ -157,8 +158,9 @@ export class Link {
     if (this.doomed || !(this.up[0] || this.up[1])) return;
     this.doomed = true;
     const { session } = this;
+    const heardAtMs = this.network.world.nowMs;
     for (const end of [0, 1] as const) {
-      this.network.world.after(this.noticeMs(), () => this.end(session, end));
+      this.network.world.after(this.noticeMs(), () => this.end(session, end, heardAtMs));
     }
   }
 
@@ -179,10 +181,10 @@ export class Link {
     return chance.between(1, faults.heartbeatMs);
   }
 
-  private end(session: number, end: End): void {
+  private end(session: number, end: End, heardAtMs: number): void {
     if (session !== this.session || !this.up[end]) return;
     this.up[end] = false;
-    this.ports[end].down();
+    this.ports[end].down(heardAtMs);
     this.retry();
   }
 
@@ -205,7 +207,7 @@ export class Link {
     this.doomed = false;
     for (const end of [1, 0] as const) {
       this.lastDueMs[end] = 0;
-      if (this.up[end]) this.ports[end].down();
+      if (this.up[end]) this.ports[end].down(this.network.world.nowMs);
       this.up[end] = true;
     }
     // The server's end first: it must know the peer before the peer speaks.

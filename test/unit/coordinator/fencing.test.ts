@@ -152,4 +152,27 @@ fencing("nicLinks() ignores an older list", () => {
   assert.is(silentSinceMs["server-alpha" as ServerId], Number.POSITIVE_INFINITY);
 });
 
+fencing("a NIC firmware that was heard last before ForceOff was asked for shows less", () => {
+  const at = cutOff();
+  switchedOff(at);
+  const lost = [{ serverId: "server-alpha" as ServerId, silentMs: 9_100 }];
+  at.take({ type: "nic-links", version: 1, up: [], lost });
+  at.wait(5_000);
+  assert.is(at.state.hosts[ALPHA]?.off, undefined, "noticed after it, and silent since before");
+  assert.is(at.state.fence?.phase, "reading", "Off must last");
+  at.wait(1_000);
+  answers(at, 6, { type: "state", uuid: UUID, power: "Off" });
+  at.wait(1_000);
+  assert.is(at.state.hosts[ALPHA]?.off?.by, "fence");
+});
+
+fencing("a NIC firmware that was heard last after ForceOff was asked for is a sign at once", () => {
+  const at = cutOff();
+  switchedOff(at);
+  const lost = [{ serverId: "server-alpha" as ServerId, silentMs: 8_900 }];
+  at.take({ type: "nic-links", version: 1, up: [], lost });
+  at.wait(250);
+  assert.is(at.state.hosts[ALPHA]?.off?.by, "fence");
+});
+
 fencing.run();

@@ -35,6 +35,8 @@ const delivered: Message = { type: "delivered", spool: "0".repeat(16), sequence:
 async function listen(options: Partial<ListenOptions> = {}) {
   const messages: [Principal, Message][] = [];
   const events: string[] = [];
+  /** At the end of each link: since nothing was heard of its peer. */
+  const silentMs: number[] = [];
   const server = await listenLinks({
     ...ports,
     self: "management",
@@ -45,11 +47,14 @@ async function listen(options: Partial<ListenOptions> = {}) {
     accepts: ["agent", "nic"],
     onLink: ({ peer }) => events.push(`up ${peer}`),
     onMessage: ({ peer }, message) => messages.push([peer, message]),
-    onDown: ({ peer }, reason) => events.push(`down ${peer}: ${reason}`),
+    onDown: ({ peer, heardAtMs }, reason) => {
+      events.push(`down ${peer}: ${reason}`);
+      silentMs.push(ports.clock.nowMs() - heardAtMs());
+    },
     ...options,
   });
   closers.push(() => server.close());
-  return { ...server, server, messages, events, url: `ws://127.0.0.1:${server.port}` };
+  return { ...server, server, messages, events, silentMs, url: `ws://127.0.0.1:${server.port}` };
 }
 
 /** An agent's end, with what it saw. */
@@ -317,6 +322,7 @@ link("end, at both ends, when nothing is heard: a half-open connection", async (
   await until(() => end.events.length === 2, "the end");
   assert.match(end.events[1]!, /nothing heard for 100 ms/);
   assert.is(end.server.counts.silences, 1);
+  assert.ok(end.silentMs[0]! >= 80, "it was heard last long before");
 });
 
 link("stay up while only pings are heard, and end at a flood of them", async () => {
