@@ -57,6 +57,16 @@ export function refuse(
   ]);
 }
 
+/** A command of a term that another has taken the place of. */
+export function refuseStale(
+  state: State,
+  vm: VmState,
+  command: Readonly<{ type: string; term: number }>,
+): Step {
+  const reason = `Term ${command.term} is not above ${vm.termSeen}, which was heard of`;
+  return refuse(state, vm, command, "TERM_STALE", reason);
+}
+
 export function report(vm: VmState): Effect {
   return { type: "report", report: reportOf(vm) };
 }

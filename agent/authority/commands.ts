@@ -13,7 +13,7 @@ import type {
   Retire,
   StopVm,
 } from "../../protocol/authority.ts";
-import { changed, journal, put, refuse, report, tell } from "./change.ts";
+import { changed, journal, put, refuse, refuseStale, report, tell } from "./change.ts";
 import { endProtection, holds, whyNotPromoted } from "./replica.ts";
 import type { Effect, State, Step, VmState } from "./state.ts";
 
@@ -289,13 +289,4 @@ export function stopped(state: State, vm: VmState, reason: string): Step {
 export function sweep(vm: VmState, quarantine: boolean): Effect {
   const { vmId, chains } = vm;
   return { type: "sweep", vmId, quarantine, ...(chains === undefined ? {} : { chains }) };
-}
-
-function refuseStale(
-  state: State,
-  vm: VmState,
-  command: Readonly<{ type: string; term: number }>,
-): Step {
-  const reason = `Term ${command.term} is not above ${vm.termSeen}, which was heard of`;
-  return refuse(state, vm, command, "TERM_STALE", reason);
 }

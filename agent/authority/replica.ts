@@ -18,7 +18,7 @@ import {
   REPLICAS_MAX,
   type SealReplica,
 } from "../../protocol/replication.ts";
-import { changed, journal, put, refuse, report, tell } from "./change.ts";
+import { changed, journal, put, refuse, refuseStale, report, tell } from "./change.ts";
 import type { DurableReplica, Effect, Event, State, Step, VmState } from "./state.ts";
 
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
@@ -162,13 +162,4 @@ export function replicasToOpen(vm: VmState): Effect[] {
 /** Whether this stream is that of a replica here. */
 export function holds(vm: VmState, stream: StreamId): boolean {
   return vm.replicas.some((one) => one.stream === stream);
-}
-
-function refuseStale(
-  state: State,
-  vm: VmState,
-  command: Readonly<{ type: string; term: number }>,
-): Step {
-  const reason = `Term ${command.term} is not above ${vm.termSeen}, which was heard of`;
-  return refuse(state, vm, command, "TERM_STALE", reason);
 }
