@@ -2,7 +2,7 @@
  * The demo's course of events: a site comes up, a device of alpha fails, and its guests leave.
  * @module
  */
-import type { EvacuationRecord } from "../../management/state.ts";
+import { DEFAULTS, type EvacuationRecord } from "../../management/state.ts";
 import type { Status } from "../../management/status.ts";
 import { SystemError } from "../../protocol/error.ts";
 import type { Event } from "../../protocol/operator.ts";
@@ -59,13 +59,17 @@ async function endAgent({ fleet, client, say, ...stage }: Scene): Promise<void> 
   say("Alpha's agent is dead for good, parent and worker. Its guests run on.");
 }
 
-/** The first prediction for the failing server after the `before`th event. */
+/**
+ * The first prediction for the failing server after the `before`th event that is acted upon: a
+ * disk's first errors alone may be told as less probable than that.
+ */
 function awaitPrediction(scene: Scene, before: number): Promise<Event> {
   return until(scene, "the failure is predicted", PREDICTION_MS, async () => {
     await scene.witness.lookAtSource();
     return scene.events
       .slice(before)
-      .find(({ message, subject }) => message === "prediction" && subject === FAILING);
+      .filter(({ message, subject }) => message === "prediction" && subject === FAILING)
+      .find((event) => predictionOf(event).probability >= DEFAULTS.probabilityMin);
   });
 }
 

@@ -72,7 +72,7 @@ export type DemoReport = z.infer<typeof demoReport>;
 export interface Seen {
   readonly cause: Cause;
   readonly tookMs: number;
-  /** The event of the first prediction for the failing server. */
+  /** The event of the first prediction for the failing server that is acted upon. */
   readonly predicted: Event;
   /** The whole time line, oldest first. */
   readonly events: readonly Event[];
